@@ -1,0 +1,1 @@
+"""The wire contracts: Avro schemas by record, major and minor version, with samples."""

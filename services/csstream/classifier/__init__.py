@@ -1,0 +1,1 @@
+"""Searches panels for periodic variables and sends alerts."""

@@ -1,0 +1,1 @@
+"""Measures the stars of announced exposures."""

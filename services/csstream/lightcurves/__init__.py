@@ -1,0 +1,1 @@
+"""Accumulates light curves and cuts panels."""

@@ -1,0 +1,1 @@
+"""Announces new exposures."""

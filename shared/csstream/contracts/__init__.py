@@ -1,0 +1,1 @@
+"""Messages: records, schemas, codec and topics."""

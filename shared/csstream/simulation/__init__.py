@@ -1,0 +1,1 @@
+"""A simulated sky and the frames a telescope takes of it."""
