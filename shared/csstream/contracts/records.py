@@ -157,7 +157,7 @@ class Examination:
     visit: int
     object_id: Array  # int64 (n,)
     crossed: Array  # uint8 (n,): 1 where every threshold was crossed
-    kind: Array  # uint8 (n,): code of the class, see csstream.contracts.kinds
+    kind: Array  # uint8 (n,): code of the class, see csstream.timeseries.kinds
     period: Array  # float64 (n,) [day]; nan: none
     period_err: Array  # float64 (n,) [day]
     significance: Array  # float32 (n,)
