@@ -15,16 +15,16 @@ from typing import Literal
 Status = Literal["waiting", "running", "finished", "failed", "stopped"]
 
 # One thread for every array library: results repeat, and services do not fight for two cores.
-ONE_THREAD = {
-    name: "1"
-    for name in (
+ONE_THREAD = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
         "NUMBA_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
-    )
-}
+    ),
+    "1",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
