@@ -151,6 +151,7 @@ def psf_from_instrument(
     fwhm_arcsec: float | None = None,
     oversampling: int = 4,
     half_width: int = DEFAULT_HALF_WIDTH,
+    ellipticity: tuple[float, float] = (0.0, 0.0),
 ) -> PixelPsf:
     """Make the nominal PSF of an instrument, or one of another width.
 
@@ -163,6 +164,8 @@ def psf_from_instrument(
         FWHM of the Moffat profile before the pixel, instead of the instrument's; Moffat only.
     half_width : int [pixel]
         The table reaches this far.
+    ellipticity : (e1, e2)
+        Stretch the profile by 1 + e1 along x and 1 − e1 along y, and by e2 along the diagonal.
 
     Raises
     ------
@@ -176,14 +179,20 @@ def psf_from_instrument(
             raise PsfError(f"{instrument.name}: a diffraction PSF takes r80_arcsec, not FWHM")
         cutoff = shape.aperture_m / (shape.wavelength_nm * 1e-9) / ARCSEC_PER_RADIAN * scale
         r80 = (shape.r80_arcsec if r80_arcsec is None else r80_arcsec) / scale
-        return diffraction_psf(cutoff, r80, oversampling, half_width)
+        return diffraction_psf(cutoff, r80, oversampling, half_width, ellipticity)
     if r80_arcsec is not None:
         raise PsfError(f"{instrument.name}: a Moffat PSF takes fwhm_arcsec, not r80_arcsec")
     fwhm = (shape.fwhm_arcsec if fwhm_arcsec is None else fwhm_arcsec) / scale
-    return moffat_psf(fwhm, shape.beta, oversampling, half_width)
+    return moffat_psf(fwhm, shape.beta, oversampling, half_width, ellipticity)
 
 
-def diffraction_psf(cutoff: float, r80: float, oversampling: int, half_width: int) -> PixelPsf:
+def diffraction_psf(
+    cutoff: float,
+    r80: float,
+    oversampling: int,
+    half_width: int,
+    ellipticity: tuple[float, float] = (0.0, 0.0),
+) -> PixelPsf:
     """Circular pupil × Gaussian blur × pixel, multiplied as transfer functions.
 
     ``cutoff`` is the pupil's cut-off frequency D/λ [cycle/pixel]; ``r80`` [pixel] the radius of
@@ -193,19 +202,26 @@ def diffraction_psf(cutoff: float, r80: float, oversampling: int, half_width: in
     sigma = _blur_for_r80(cutoff, r80)
     size = _grid_size(half_width, oversampling)
     frequency = np.fft.fftfreq(size, d=1.0 / oversampling)
-    radial = np.hypot(frequency[:, None], frequency[None, :])
+    radial = np.sqrt(_stretched(frequency, ellipticity))
     transfer = pupil_transfer(radial / cutoff) * np.exp(-2.0 * (np.pi * sigma * radial) ** 2)
     return _table(transfer, frequency, oversampling, half_width)
 
 
-def moffat_psf(fwhm: float, beta: float, oversampling: int, half_width: int) -> PixelPsf:
+def moffat_psf(
+    fwhm: float,
+    beta: float,
+    oversampling: int,
+    half_width: int,
+    ellipticity: tuple[float, float] = (0.0, 0.0),
+) -> PixelPsf:
     """Moffat profile ∝ (1 + r²/α²)^−β of ``fwhm`` [pixel], convolved with the pixel."""
     if not (fwhm > 0.0 and beta > 1.0):
         raise PsfError(f"Moffat profile needs FWHM > 0 and beta > 1, not {fwhm} and {beta}")
     alpha = 0.5 * fwhm / math.sqrt(2.0 ** (1.0 / beta) - 1.0)
     size = _grid_size(half_width, oversampling)
     offset = np.fft.fftfreq(size, d=1.0 / size) / oversampling
-    profile = (1.0 + (offset[:, None] ** 2 + offset[None, :] ** 2) / alpha**2) ** -beta
+    opposite = (-ellipticity[0], -ellipticity[1])  # frequencies shrink where positions stretch
+    profile = (1.0 + _stretched(offset, opposite) / alpha**2) ** -beta
     frequency = np.fft.fftfreq(size, d=1.0 / oversampling)
     transfer = np.fft.fft2(profile).real
     return _table(transfer / transfer[0, 0], frequency, oversampling, half_width)
@@ -235,6 +251,14 @@ def _blur_for_r80(cutoff: float, r80: float) -> float:
             "ask for a larger R80 or check aperture and wavelength"
         )
     return float(brentq(lambda s: encircled_energy(r80, cutoff, s) - 0.8, 0.0, r80))
+
+
+def _stretched(axis: npt.NDArray[np.floating], ellipticity: tuple[float, float]) -> Float:
+    """Return the squared radius of a square grid after the stretch, (n, n)."""
+    e1, e2 = ellipticity
+    x, y = axis[None, :], axis[:, None]
+    squared = ((1.0 + e1) * x + e2 * y) ** 2 + (e2 * x + (1.0 - e1) * y) ** 2
+    return np.asarray(squared, np.float64)
 
 
 def _grid_size(half_width: int, oversampling: int) -> int:
