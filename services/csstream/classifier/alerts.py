@@ -1,0 +1,141 @@
+"""From an examined object to the records that subscribers read. No clock in a body."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.classifier.decisions import SINGLE, WITHDRAWN, Decision
+from csstream.contracts.records import Alert, Panel, ThinAlert
+from csstream.timeseries.examine import ExaminationResult
+from csstream.timeseries.kinds import KINDS
+
+Array = npt.NDArray[Any]
+AB_ZERO_POINT_NJY: Final = 31.4  # [mag] AB of one nJy
+SIGNIFICANCES: Final = ("snr_bls", "snr_pink", "sde", "power_ls", "snr_amplitude")
+CONVENTIONS: Final = {
+    "none": "no period: the alert that this one replaces is withdrawn",
+    "transit": "from one transit to the next; half and double were considered",
+    "eclipsing": "one orbit, from one primary eclipse to the next; half and double were considered",
+    "pulsating": "one cycle, from maximum to maximum light; half and double were considered",
+    SINGLE: "no period: one event alone was seen; t0 is its middle",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """What made the alerts, besides what the panel says about its measurements."""
+
+    classifier_model: str
+    code_version: str
+
+
+def build_alert(
+    panel: Panel, result: ExaminationResult, decision: Decision, row: int, versions: Versions
+) -> Alert:
+    """Return the alert of one object of an examined panel.
+
+    The curve holds the epochs at which the object has a flux. A withdrawal has the class "none"
+    and the numbers of the look that made it.
+    """
+    look, reason = decision.examination, decision.reason[row]
+    kind = "none" if reason == WITHDRAWN else KINDS[int(look.kind[row])]
+    flux = mean_flux(panel.flux[row], panel.flux_err[row])
+    period = float(look.period[row])
+    return Alert(
+        alert_id=look.alert_id[row],
+        reason=cast(Any, reason),
+        replaces=decision.replaces[row] or None,
+        object_id=int(panel.object_id[row]),
+        cell=panel.cell,
+        panel=panel.panel,
+        examination=panel.examination,
+        visit=panel.visit,
+        instrument=panel.instrument,
+        band=panel.band,
+        **_position(panel, row),
+        mean_flux=flux,
+        mag=magnitude(flux),
+        kind=kind,
+        period=period,
+        period_err=float(look.period_err[row]),
+        period_convention=convention(kind, period),
+        **_numbers(result, row),
+        **_curve(panel, row),
+        global_view=result.global_view[row].astype(np.float32),
+        local_view=result.local_view[row].astype(np.float32),
+        detection_model=panel.model,
+        classifier_model=versions.classifier_model,
+        reference_version=panel.reference_version,
+        code_version=versions.code_version,
+    )
+
+
+def thin(alert: Alert, significance: float) -> ThinAlert:
+    """Return the alert without its curves, for the topic of the newest alerts."""
+    return ThinAlert(
+        alert_id=alert.alert_id,
+        reason=alert.reason,
+        replaces=alert.replaces,
+        object_id=alert.object_id,
+        visit=alert.visit,
+        band=alert.band,
+        ra=alert.ra,
+        dec=alert.dec,
+        mag=alert.mag,
+        kind=alert.kind,
+        period=alert.period,
+        fap=alert.fap,
+        significance=significance,
+    )
+
+
+def convention(kind: str, period: float) -> str:
+    """Return in words what one period of this class means."""
+    return CONVENTIONS[kind if math.isfinite(period) or kind == "none" else SINGLE]
+
+
+def mean_flux(flux: Array, flux_err: Array) -> float:
+    """Return the mean of a curve's fluxes weighted by 1/err**2 [nJy]; nan for an empty curve."""
+    good = np.isfinite(flux) & np.isfinite(flux_err) & (flux_err > 0)
+    if not good.any():
+        return math.nan
+    weights = 1.0 / np.square(flux_err[good].astype(np.float64))
+    return float(np.sum(weights * flux[good]) / np.sum(weights))
+
+
+def magnitude(flux_njy: float) -> float:
+    """Return the AB magnitude of a flux in nJy; nan where the flux is not positive."""
+    return AB_ZERO_POINT_NJY - 2.5 * math.log10(flux_njy) if flux_njy > 0 else math.nan
+
+
+def _position(panel: Panel, row: int) -> dict[str, float]:
+    return {name: float(getattr(panel, name)[row]) for name in ("ra", "dec", "ra_err", "dec_err")}
+
+
+def _numbers(result: ExaminationResult, row: int) -> dict[str, Any]:
+    names = ("t0", "t0_err", "duration", "duration_err", "depth", "depth_err", "fap")
+    numbers: dict[str, Any] = {name: float(getattr(result, name)[row]) for name in names}
+    numbers["probabilities"] = {
+        kind: float(result.probabilities[row, code]) for code, kind in enumerate(KINDS)
+    }
+    numbers["significances"] = {n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
+    numbers["events"] = int(result.n_events[row])
+    numbers["phase_coverage"] = float(result.phase_coverage[row])
+    return numbers
+
+
+def _curve(panel: Panel, row: int) -> dict[str, Any]:
+    seen = np.isfinite(panel.flux[row])
+    return {
+        "epochs": int(np.count_nonzero(seen)),
+        "mjd_mid_tai": panel.mjd_mid_tai[seen],
+        "flux": panel.flux[row][seen],
+        "flux_err": panel.flux_err[row][seen],
+        "epoch_visit": panel.epoch_visit[seen],
+        "epoch_detector": panel.epoch_detector[seen],
+    }

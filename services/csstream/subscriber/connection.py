@@ -1,0 +1,69 @@
+"""The subscriber's Kafka consumer, and errors that say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from csstream.contracts.errors import TransientError
+from csstream.contracts.topics import load_topics
+from csstream.subscriber.settings import SubscriberSettings
+
+
+def open_consumer(settings: SubscriberSettings, group_id: str | None) -> KafkaConsumer:
+    """Return a connected consumer that is assigned to nothing yet.
+
+    Raises
+    ------
+    TransientError
+        No broker answers at the address.
+    """
+    try:
+        return KafkaConsumer(**_options(settings, group_id))
+    except KafkaError as error:
+        raise TransientError(
+            f"no Kafka broker answers at {settings.bootstrap_servers}: {_short(error)}. Start the "
+            "chain with `csstream run` (or `make run`), or name your broker with "
+            "--bootstrap-servers HOST:PORT or CSSTREAM_BOOTSTRAP_SERVERS"
+        ) from error
+
+
+def partitions_of(
+    consumer: KafkaConsumer, topic: str, settings: SubscriberSettings
+) -> list[TopicPartition]:
+    """Return the partitions of a topic, in order.
+
+    Raises
+    ------
+    TransientError
+        The broker does not have the topic.
+    """
+    numbers = consumer.partitions_for_topic(topic)
+    if not numbers:
+        raise TransientError(
+            f"the broker at {settings.bootstrap_servers} has no topic {topic!r}. Create the topics "
+            "with `csstream topics create`, or check the address"
+        )
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
+
+
+def _options(settings: SubscriberSettings, group_id: str | None) -> dict[str, Any]:
+    size = load_topics().alerts.max_message_bytes
+    return {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "bootstrap_timeout_ms": settings.connect_timeout_ms,
+        "group_id": group_id,
+        "client_id": "csstream-subscriber",
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",  # the topic was made anew: read it, repeats are dropped
+        "max_partition_fetch_bytes": size,
+        "fetch_max_bytes": max(size, 52_428_800),
+        "fetch_max_wait_ms": 200,
+        "reconnect_backoff_max_ms": 2000,
+    }
+
+
+def _short(error: Exception) -> str:
+    return str(error).removeprefix(f"{type(error).__name__}: ")

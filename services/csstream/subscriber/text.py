@@ -1,0 +1,53 @@
+"""Alerts in words and figures, for terminals and titles."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from csstream.contracts.records import Alert
+
+NAMES: Final = {
+    "transit": "transiting planet",
+    "eclipsing": "eclipsing binary",
+    "pulsating": "pulsating star",
+    "none": "no variable",
+}
+MAX_DIGITS: Final = 7
+
+
+def with_error(value: float, error: float, unit: str = "") -> str:
+    """Return ``1.23456 ± 0.00012 d``: as many digits as two significant ones of the error need."""
+    if not math.isfinite(value):
+        return "–"
+    tail = f" {unit}" if unit else ""
+    if not math.isfinite(error) or error <= 0:
+        return f"{value:.5g}{tail}"
+    digits = min(MAX_DIGITS, max(0, 1 - math.floor(math.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}{tail}"
+
+
+def fap_text(fap: float) -> str:
+    """Return a false-alarm probability as ``3e-05``, or ``0`` when none was ever seen."""
+    return "–" if not math.isfinite(fap) else f"{fap:.0e}" if fap > 0 else "0"
+
+
+def best_significance(alert: Alert) -> tuple[str, float]:
+    """Return name and value of the S/N that fits the class; a dash and nan when there is none."""
+    names = ("snr_amplitude",) if alert.kind == "pulsating" else ("snr_pink", "snr_bls")
+    for name in names:
+        value = alert.significances.get(name, math.nan)
+        if math.isfinite(value):
+            return name, value
+    return "–", math.nan
+
+
+def position_text(alert: Alert) -> str:
+    """Return the ICRS position in degrees."""
+    return f"{alert.ra:.5f} {alert.dec:+.5f}"
+
+
+def probabilities_text(alert: Alert) -> str:
+    """Return the class probabilities, largest first: ``eclipsing 0.97, transit 0.02``."""
+    ranked = sorted(alert.probabilities.items(), key=lambda item: -item[1])
+    return ", ".join(f"{kind} {value:.2f}" for kind, value in ranked if value >= 0.005)
