@@ -1,0 +1,222 @@
+"""A simulated telescope: a seeded star field with variables, exposed again and again.
+
+The field is a plane of pixels around the instrument's pointing; every exposure sees it shifted by
+a small dither. Each frame draws its noise from a generator of its own, so frame k is the same
+whatever the number of frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.imaging.psf import PixelPsf, psf_from_instrument
+from csstream.instruments.instrument import Instrument
+from csstream.simulation.field import Field, FieldSettings, draw_field
+from csstream.simulation.frame_files import FrameFacts, FrameWriter, field_wcs
+from csstream.simulation.frames import render_frame
+from csstream.simulation.truth import write_frames_table, write_truth
+
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+SECONDS_PER_DAY = 86400.0
+WIDTH_STEP = 0.02  # relative width between the nominal PSF and the two that are mixed
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveySettings:
+    """What to expose, how often and how steadily."""
+
+    instrument: Instrument
+    field: FieldSettings
+    frames: int = 150
+    interval: float | None = None  # [s] between starts; None: the instrument's cadence
+    start_mjd_tai: float = 61000.0  # [day] start of the first exposure
+    dither: float = 3.0  # [pixel] largest shift along each axis
+    psf_jitter: float = 0.003  # relative scatter of the PSF's width from frame to frame
+    zero_point_jitter: float = 0.005  # [mag] scatter of the zero point from frame to frame
+    detectors: int = 1
+    seed: int = 1
+    compress: bool = True  # RICE tiles, lossless
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyResult:
+    """What :func:`simulate_survey` wrote."""
+
+    files: tuple[Path, ...]
+    truth: Path
+    frames: Path
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """Per-frame quantities of one detector; all arrays have shape (frames,)."""
+
+    start: FloatArray  # [day] MJD TAI
+    mid: FloatArray  # [day] MJD TAI
+    dither: FloatArray  # (frames, 2) [pixel] x and y
+    psf_scale: FloatArray  # relative width
+    zero_point: FloatArray  # [mag] of this frame
+
+
+def exposure_times(settings: SurveySettings) -> tuple[FloatArray, FloatArray]:
+    """Return the starts and the middles of all exposures, MJD TAI [day], shape (frames,)."""
+    cadence = settings.instrument.cadence
+    interval = cadence.interval if settings.interval is None else settings.interval
+    start = settings.start_mjd_tai + np.arange(settings.frames) * interval / SECONDS_PER_DAY
+    return start, start + 0.5 * cadence.exposure_time / SECONDS_PER_DAY
+
+
+def simulate_survey(
+    settings: SurveySettings, out_dir: Path, progress: Progress | None = None
+) -> SurveyResult:
+    """Draw the field, expose it ``settings.frames`` times and write FITS files and truth tables.
+
+    Every file is written under a temporary name (leading dot) and renamed into place, so a
+    watcher never sees half a frame. ``progress`` is called with (done, total) after each frame.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of range.
+    """
+    check(settings)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    root = np.random.SeedSequence(settings.seed)
+    seeds = root.spawn(settings.detectors)
+    surveys = [_Detector(settings, number, seed) for number, seed in enumerate(seeds, start=1)]
+    truth = write_truth(
+        out_dir / "truth.ecsv", [(s.number, s.field, s.wcs) for s in surveys], settings.dither
+    )
+    files: list[Path] = []
+    rows: list[FrameFacts] = []
+    total = settings.frames * settings.detectors
+    for index in range(settings.frames):
+        for survey in surveys:
+            path, facts = survey.expose(index, out_dir)
+            files.append(path)
+            rows.append(facts)
+            if progress is not None:
+                progress(len(files), total)
+    table = write_frames_table(out_dir / "frames.ecsv", rows)
+    return SurveyResult(files=tuple(files), truth=truth, frames=table)
+
+
+def check(settings: SurveySettings) -> None:
+    """Raise ValueError, naming the setting, when one is out of range."""
+    for name in ("frames", "detectors"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} must be at least 1, not {getattr(settings, name)}")
+    for name in ("dither", "psf_jitter", "zero_point_jitter"):
+        if getattr(settings, name) < 0:
+            raise ValueError(f"{name} must not be negative, not {getattr(settings, name)}")
+    exposure_time = settings.instrument.cadence.exposure_time
+    if settings.interval is not None and settings.interval < exposure_time:
+        raise ValueError(
+            f"interval must be at least the exposure time of {exposure_time} s, "
+            f"not {settings.interval} s"
+        )
+
+
+class _Detector:
+    """One detector's sky and its exposures."""
+
+    def __init__(self, settings: SurveySettings, number: int, seed: np.random.SeedSequence) -> None:
+        self.settings = settings
+        self.number = number
+        field_seed, epoch_seed, noise_seed = seed.spawn(3)
+        start, mid = exposure_times(settings)
+        self.noise_seeds = noise_seed.spawn(settings.frames)
+        self.epochs = _draw_epochs(settings, start, mid, np.random.default_rng(epoch_seed))
+        self.psf = psf_from_instrument(settings.instrument)
+        self.breathing = _Breathing(settings.instrument)
+        self.field: Field = draw_field(
+            settings.field,
+            settings.instrument,
+            self.psf,
+            (float(start[0]), float(mid[-1])),
+            settings.dither,
+            np.random.default_rng(field_seed),
+        )
+        self.wcs = field_wcs(settings.instrument, settings.field.shape, number)
+        self.writer = FrameWriter(
+            instrument=settings.instrument,
+            wcs=self.wcs,
+            psf=self.psf,
+            detectors=settings.detectors,
+            compress=settings.compress,
+        )
+
+    def expose(self, index: int, out_dir: Path) -> tuple[Path, FrameFacts]:
+        facts = self._facts(index)
+        instrument = self.settings.instrument
+        change = 10.0 ** (0.4 * (facts.zero_point - instrument.photometry.zero_point))
+        image = render_frame(
+            np.random.default_rng(self.noise_seeds[index]),
+            self.field.dithered(facts.dither_x, facts.dither_y),
+            instrument,
+            self.breathing.at(facts.psf_scale),
+            self.settings.field.shape,
+            relative_flux=self.field.relative_flux(facts.mjd_mid_tai) * change,
+        )
+        path = out_dir / facts.file
+        self.writer.write(path, image, facts)
+        return path, facts
+
+    def _facts(self, index: int) -> FrameFacts:
+        name = f"{self.settings.instrument.name}-d{self.number}-{index + 1:05d}.fits"
+        return FrameFacts(
+            file=name + (".fz" if self.settings.compress else ""),
+            visit=index + 1,
+            detector=self.number,
+            mjd_start_tai=float(self.epochs.start[index]),
+            mjd_mid_tai=float(self.epochs.mid[index]),
+            dither_x=float(self.epochs.dither[index, 0]),
+            dither_y=float(self.epochs.dither[index, 1]),
+            psf_scale=float(self.epochs.psf_scale[index]),
+            zero_point=float(self.epochs.zero_point[index]),
+        )
+
+
+class _Breathing:
+    """PSFs of nearly the nominal width, as mixtures of a narrow and a wide one.
+
+    Over ±2 % the profile is linear in the width to 1e-4 of the peak, and mixing two tables is
+    much cheaper than transforming a new one for every frame.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.narrow = _scaled_psf(instrument, 1.0 - WIDTH_STEP)
+        self.wide = _scaled_psf(instrument, 1.0 + WIDTH_STEP)
+
+    def at(self, scale: float) -> PixelPsf:
+        """Return the PSF whose width is ``scale`` times the nominal one."""
+        share = 0.5 + 0.5 * (scale - 1.0) / WIDTH_STEP
+        samples = (1.0 - share) * self.narrow.samples + share * self.wide.samples
+        return PixelPsf(samples, self.narrow.oversampling)
+
+
+def _scaled_psf(instrument: Instrument, scale: float) -> PixelPsf:
+    shape = instrument.psf
+    if shape.model == "diffraction":
+        return psf_from_instrument(instrument, r80_arcsec=shape.r80_arcsec * scale)
+    return psf_from_instrument(instrument, fwhm_arcsec=shape.fwhm_arcsec * scale)
+
+
+def _draw_epochs(
+    settings: SurveySettings, start: FloatArray, mid: FloatArray, rng: np.random.Generator
+) -> _Epochs:
+    n = settings.frames
+    zero_point = settings.instrument.photometry.zero_point
+    return _Epochs(
+        start=start,
+        mid=mid,
+        dither=rng.uniform(-settings.dither, settings.dither, (n, 2)),
+        psf_scale=1.0 + settings.psf_jitter * rng.standard_normal(n),
+        zero_point=zero_point + settings.zero_point_jitter * rng.standard_normal(n),
+    )
