@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -70,14 +70,16 @@ class Instrument:
 
     name: str
     title: str
-    instrume: str  # value of the INSTRUME keyword
-    band: str
+    instrume: str  # value of the INSTRUME keyword; empty: any
+    band: str  # value of the FILTER keyword; empty: any
     weights: str  # name of the PNet that ships for it; empty: none
     detector: Detector
     photometry: Photometry
     psf: PsfShape
     cadence: Cadence
     pointing: Pointing
+    header: dict[str, str] = field(default_factory=dict)
+    """Keyword of the FITS contract -> the frames' own keyword; empty: do not read it."""
 
 
 SECTIONS: dict[str, type] = {
@@ -155,5 +157,7 @@ def _check(instrument: Instrument, origin: str) -> None:
     for key, value in positive.items():
         if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
             raise InstrumentError(f"{origin}: {key} must be a positive number, not {value!r}")
+    if not all(isinstance(value, str) for value in instrument.header.values()):
+        raise InstrumentError(f"{origin}: every value of [header] must be a keyword in quotes")
     if instrument.detector.bunit not in ("electron", "adu"):
         raise InstrumentError(f"{origin}: detector.bunit must be electron or adu")
