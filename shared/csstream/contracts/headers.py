@@ -9,6 +9,7 @@ SENT_MS: Final = "csstream-sent-ms"  # Unix time [ms] in text
 ANNOUNCED_MS: Final = "csstream-announced-ms"  # broker time of the newest exposure in it [ms]
 EXPOSURE_ID: Final = "csstream-exposure-id"
 REPLAYED: Final = "csstream-replayed-from"  # topic:partition:offset of the dead letter
+REASON: Final = "csstream-reason"  # of a dead letter, so that it shows without decoding
 LEFT_OUT: Final = "csstream-left-out"  # of a dead letter: the original was too large to keep
 
 Headers = list[tuple[str, bytes]]
