@@ -1,0 +1,158 @@
+"""PNet outside the network: from pixels to input channels, from heads to candidates.
+
+Training and serving share this module, so what the network learnt is what it is given. The
+network sees the background-subtracted image in units of the noise of an empty pixel, so that
+instrument, exposure time and sky drop out of the problem.
+
+Heads are six channels at full resolution (see :data:`HEADS`): the logit that a star's centre lies
+on the pixel, the centre's offset from the pixel's, the natural logarithm of the flux in units of
+the empty pixel's noise, and the logarithms of the Laplace widths of position and flux.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Image = npt.NDArray[np.float32]
+Float = npt.NDArray[np.float64]
+
+CHANNELS = 3  # asinh, linear, usable
+HEADS = ("logit", "dx", "dy", "ln_flux", "ln_width_position", "ln_width_flux")
+LINEAR_SCALE = 10.0  # the linear channel is in units of ten times the noise
+LINEAR_LIMITS = (-1.0, 10.0)
+ASINH_SCALE = 0.5
+MERGE_RADIUS = 0.6  # [pixel] two candidates closer than this are one star
+MAX_OFFSET = 1.0  # [pixel] a pixel speaks for centres at most this far away
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Stars that a strategy found, before any fit. All arrays are (n,).
+
+    ``x, y`` [pixel] float64; ``flux`` [electron] float64; ``probability`` float32.
+    """
+
+    x: Float
+    y: Float
+    flux: Float
+    probability: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Local maxima of the heads, brightest score first. All arrays are (n,).
+
+    ``x, y`` [pixel] float64; ``ln_flux`` in units of the empty pixel's noise; ``score`` raw;
+    ``position_width`` [pixel] and ``flux_width`` [ln] are Laplace widths.
+    """
+
+    x: Float
+    y: Float
+    ln_flux: npt.NDArray[np.float32]
+    score: npt.NDArray[np.float32]
+    position_width: npt.NDArray[np.float32]
+    flux_width: npt.NDArray[np.float32]
+
+
+def empty_pixel_noise(background: npt.ArrayLike, read_noise: float) -> Image:
+    """Return the RMS of a pixel without stars [electron]; ``background`` in electron."""
+    level = np.maximum(np.asarray(background, np.float32), 0.0)
+    return np.sqrt(level + np.float32(read_noise) ** 2)
+
+
+def prepare(
+    image: Image,
+    background: npt.ArrayLike,
+    read_noise: float,
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> Image:
+    """Make the network's input channels.
+
+    Parameters
+    ----------
+    image : ndarray, (ny, nx), float32 [electron]
+    background : float or ndarray, (ny, nx) [electron]
+    read_noise : float [electron]
+    mask : ndarray, (ny, nx), bool, optional
+        True where a pixel is unusable; non-finite pixels are unusable anyway.
+
+    Returns
+    -------
+    ndarray, (3, ny, nx), float32
+        asinh and clipped linear of the signal over the noise, and 1 where the pixel is usable.
+    """
+    level = np.asarray(background, np.float32)
+    signal = (np.asarray(image, np.float32) - level) / empty_pixel_noise(level, read_noise)
+    usable = np.isfinite(signal)
+    if mask is not None:
+        usable &= ~mask
+    signal = np.where(usable, signal, np.float32(0.0))
+    linear = np.clip(signal / np.float32(LINEAR_SCALE), *LINEAR_LIMITS)
+    asinh = np.float32(ASINH_SCALE) * np.arcsinh(signal)
+    return np.stack([asinh, linear, usable.astype(np.float32)]).astype(np.float32, copy=False)
+
+
+def decode(heads: Image, threshold: float, *, merge_radius: float = MERGE_RADIUS) -> Decoded:
+    """Turn heads into stars: the best score wins within ``merge_radius`` of its centre.
+
+    A 3×3 maximum would lose one star in nine (those with a neighbour in the window). Instead
+    candidates compete only when the *centres that they claim* lie closer than ``merge_radius``,
+    so two stars on adjacent pixels both survive.
+
+    Parameters
+    ----------
+    heads : ndarray, (6, ny, nx), float32
+    threshold : float
+        On the raw score, in (0, 1).
+    """
+    logit = float(np.log(threshold / (1.0 - threshold)))
+    rows, columns = np.nonzero(heads[0] >= logit)
+    order = np.argsort(-heads[0, rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    picked = heads[:, rows, columns]
+    x = columns + np.clip(picked[1], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
+    y = rows + np.clip(picked[2], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
+    owner = np.full(heads.shape[1:], -1, np.int32)
+    keep = np.zeros(rows.size, np.bool_)
+    suppress(owner, rows, columns, x, y, merge_radius, keep)
+    kept = picked[:, keep]
+    score = 1.0 / (1.0 + np.exp(-kept[0]))
+    widths = np.exp(kept[4:6])
+    return Decoded(x[keep], y[keep], kept[3], score, widths[0], widths[1])
+
+
+@njit(cache=True, nogil=True)
+def suppress(
+    owner: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    x: Float,
+    y: Float,
+    radius: float,
+    keep: npt.NDArray[np.bool_],
+) -> None:
+    """Keep, in the order given, each candidate that no kept one lies within ``radius`` of.
+
+    ``owner`` (ny, nx) holds −1 and receives the index of the candidate kept on each pixel.
+    """
+    ny, nx = owner.shape
+    reach = 3  # two offsets of one pixel and the radius
+    for k in range(rows.size):
+        free = True
+        for j in range(max(rows[k] - reach, 0), min(rows[k] + reach + 1, ny)):
+            for i in range(max(columns[k] - reach, 0), min(columns[k] + reach + 1, nx)):
+                other = owner[j, i]
+                if other >= 0:
+                    dx, dy = x[k] - x[other], y[k] - y[other]
+                    if dx * dx + dy * dy < radius * radius:
+                        free = False
+        if free:
+            owner[rows[k], columns[k]] = k
+            keep[k] = True
