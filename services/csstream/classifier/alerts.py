@@ -17,6 +17,7 @@ from csstream.timeseries.kinds import KINDS
 Array = npt.NDArray[Any]
 AB_ZERO_POINT_NJY: Final = 31.4  # [mag] AB of one nJy
 SIGNIFICANCES: Final = ("snr_bls", "snr_pink", "sde", "power_ls", "snr_amplitude")
+FOLDED: Final = "snr_folded"  # the one that the thresholds look at, see thresholds.significance
 CONVENTIONS: Final = {
     "none": "no period: the alert that this one replaces is withdrawn",
     "transit": "from one transit to the next; half and double were considered",
@@ -65,6 +66,9 @@ def build_alert(
         period_err=float(look.period_err[row]),
         period_convention=convention(kind, period),
         **_numbers(result, row),
+        probabilities=_probabilities(result, row),
+        significances={n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
+        | {FOLDED: float(look.significance[row])},
         **_curve(panel, row),
         global_view=result.global_view[row].astype(np.float32),
         local_view=result.local_view[row].astype(np.float32),
@@ -75,7 +79,7 @@ def build_alert(
     )
 
 
-def thin(alert: Alert, significance: float) -> ThinAlert:
+def thin(alert: Alert) -> ThinAlert:
     """Return the alert without its curves, for the topic of the newest alerts."""
     return ThinAlert(
         alert_id=alert.alert_id,
@@ -90,7 +94,7 @@ def thin(alert: Alert, significance: float) -> ThinAlert:
         kind=alert.kind,
         period=alert.period,
         fap=alert.fap,
-        significance=significance,
+        significance=alert.significances[FOLDED],
     )
 
 
@@ -120,13 +124,14 @@ def _position(panel: Panel, row: int) -> dict[str, float]:
 def _numbers(result: ExaminationResult, row: int) -> dict[str, Any]:
     names = ("t0", "t0_err", "duration", "duration_err", "depth", "depth_err", "fap")
     numbers: dict[str, Any] = {name: float(getattr(result, name)[row]) for name in names}
-    numbers["probabilities"] = {
-        kind: float(result.probabilities[row, code]) for code, kind in enumerate(KINDS)
-    }
-    numbers["significances"] = {n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
     numbers["events"] = int(result.n_events[row])
     numbers["phase_coverage"] = float(result.phase_coverage[row])
     return numbers
+
+
+def _probabilities(result: ExaminationResult, row: int) -> dict[str, float]:
+    values = np.clip(result.probabilities[row], 0.0, 1.0)  # float32 may pass 1 by a bit
+    return {kind: float(value) for kind, value in zip(KINDS, values, strict=True)}
 
 
 def _curve(panel: Panel, row: int) -> dict[str, Any]:

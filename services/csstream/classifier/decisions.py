@@ -102,9 +102,8 @@ def reasons(now: Findings, before: Examination, rules: Rules) -> list[str]:
     steady = crossed & crossed_before & same_period
     same_class = now.kind == before.kind
     first_period = ~np.isfinite(before.alert_period) & np.isfinite(now.period)
-    doubled = (before.alert_significance > 0) & (
-        now.significance >= rules.significance_factor * before.alert_significance
-    )
+    threshold = rules.significance_factor * before.alert_significance
+    doubled = (threshold > 0) & (now.significance.astype(np.float32) >= threshold)
     choices = [
         (standing & ~crossed & ~crossed_before, WITHDRAWN),
         (standing & steady & same_class & (now.kind != before.alert_kind), CLASS),
@@ -221,5 +220,5 @@ def _blank(object_id: Array) -> Examination:
         alert_id=("",) * n,
         alert_kind=np.zeros(n, np.uint8),
         alert_period=np.full(n, np.nan),
-        alert_significance=np.zeros(n, np.float32),
+        alert_significance=np.full(n, np.nan, np.float32),
     )

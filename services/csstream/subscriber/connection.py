@@ -8,7 +8,6 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from csstream.contracts.errors import TransientError
-from csstream.contracts.topics import load_topics
 from csstream.subscriber.settings import SubscriberSettings
 
 
@@ -50,7 +49,7 @@ def partitions_of(
 
 
 def _options(settings: SubscriberSettings, group_id: str | None) -> dict[str, Any]:
-    size = load_topics().alerts.max_message_bytes
+    size = settings.topics().alerts.max_message_bytes
     return {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "bootstrap_timeout_ms": settings.connect_timeout_ms,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final, get_args, get_type_hints
 
 from csstream.contracts.records import Alert
 from csstream.timeseries.kinds import KINDS
+
+REASONS: Final[tuple[str, ...]] = get_args(get_type_hints(Alert)["reason"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +26,8 @@ class AlertFilter:
     objects: frozenset[int] = frozenset()  # object ids; empty: all
 
     def __post_init__(self) -> None:
-        unknown = self.kinds - set(KINDS)
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise ValueError(f"no class is called {names}; classes are {', '.join(KINDS)}")
+        _check("class", self.kinds, KINDS)
+        _check("reason", self.reasons, REASONS)
 
     def matches(self, alert: Alert) -> bool:
         """Return whether the alert is wanted."""
@@ -37,3 +38,9 @@ class AlertFilter:
         if alert.reason == "withdrawn":
             return True
         return (not self.kinds or alert.kind in self.kinds) and not alert.fap > self.max_fap
+
+
+def _check(what: str, names: frozenset[str], known: tuple[str, ...]) -> None:
+    unknown = ", ".join(sorted(names - set(known)))
+    if unknown:
+        raise ValueError(f"no {what} is called {unknown}; there are {', '.join(known)}")

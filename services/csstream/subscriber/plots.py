@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from csstream.contracts.records import Alert
 from csstream.subscriber.text import (
     NAMES,
-    best_significance,
     fap_text,
+    folded_snr,
     position_text,
     probabilities_text,
     with_error,
@@ -28,10 +28,10 @@ COLOURS: Final = {
     "pulsating": "#6b46c1",
     "none": "#4a5568",
 }
-SNR_NAMES: Final = {"snr_pink": "S/N (pink)", "snr_bls": "S/N", "snr_amplitude": "amplitude/σ"}
 GREY: Final = "#a0aec0"
 DARK: Final = "#1a202c"
 FOLD_BINS: Final = 50
+MIN_IN_BIN: Final = 3
 FOLD_RANGE: Final = (-0.25, 1.25)  # [periods] one cycle and a half
 LOCAL_DURATIONS: Final = 2.0  # the local view spans this many durations to either side
 
@@ -63,17 +63,16 @@ def draw_alert(alert: Alert) -> Figure:
 
 
 def _title(alert: Alert) -> str:
-    name, snr = best_significance(alert)
     kind = NAMES[alert.kind] + (" (one event)" if _single(alert) else "")
     reason = alert.reason.replace("_", " ")
+    hours = with_error(24 * alert.duration, 24 * alert.duration_err, "h")
+    percent = with_error(100 * alert.depth, 100 * alert.depth_err, "%")
     lines = [
         f"{kind[0].upper()}{kind[1:]}  ·  object {alert.object_id}  ·  {reason}",
         f"RA, Dec {position_text(alert)}°  ·  {alert.instrument} {alert.band} = {alert.mag:.3f} mag"
         f"  ·  {alert.epochs} epochs, {alert.events} events  ·  {probabilities_text(alert)}",
-        f"P = {with_error(alert.period, alert.period_err, 'd')}  ·  depth "
-        f"{with_error(100 * alert.depth, 100 * alert.depth_err, '%')}  ·  duration "
-        f"{with_error(24 * alert.duration, 24 * alert.duration_err, 'h')}  ·  {SNR_NAMES.get(name, name)} {snr:.1f}"
-        f"  ·  FAP {fap_text(alert.fap)}",
+        f"P = {with_error(alert.period, alert.period_err, 'd')}  ·  depth {percent}  ·  "
+        f"duration {hours}  ·  S/N {folded_snr(alert):.1f}  ·  FAP {fap_text(alert.fap)}",
     ]
     return "\n".join(lines)
 
@@ -106,8 +105,8 @@ def _draw_fold(axes: Axes, alert: Alert) -> None:
     shown = (phases >= FOLD_RANGE[0]) & (phases < FOLD_RANGE[1])
     _points(axes, phases[shown], values[shown], errors[shown], alert)
     centre, median = _binned(phase, value)
-    line = dict(marker="o", ms=4, lw=0, mec="white", mew=0.5, color=DARK, zorder=4, label="median")
-    axes.plot(np.concatenate([centre, centre + 1, centre + 2]), np.tile(median, 3), **line)
+    centres, medians = np.concatenate([centre, centre + 1, centre + 2]), np.tile(median, 3)
+    axes.plot(centres, medians, "o", ms=4, mec="white", color=DARK, zorder=4, label="median")
     axes.set_xlim(*FOLD_RANGE)
     axes.set_xlabel(f"phase [periods], t0 = {alert.t0:.5f} MJD (TAI)")
     axes.set_ylabel("relative flux")
@@ -139,8 +138,10 @@ def _draw_view(
 
 def _points(axes: Axes, x: Array, y: Array, error: Array, alert: Alert) -> None:
     size = 4.0 if len(x) < 300 else 2.6
-    style = dict(fmt="o", ms=size, mew=0, ecolor=GREY, elinewidth=0.7, alpha=0.85, zorder=2)
-    axes.errorbar(x, y, error, color=COLOURS[alert.kind], **style)
+    colour = COLOURS[alert.kind]
+    axes.errorbar(
+        x, y, error, fmt="o", ms=size, mew=0, color=colour, ecolor=GREY, elinewidth=0.7, zorder=2
+    )
     if len(y):
         low, high = np.nanpercentile(y, [0.5, 99.5])
         margin = 0.12 * (high - low) + 2 * float(np.nanmedian(error))
@@ -172,11 +173,12 @@ def _phase(time: Array, t0: float, period: float) -> Array:
 
 
 def _binned(phase: Array, value: Array) -> tuple[Array, Array]:
-    """Return centres and medians of the phase bins that hold data."""
-    number = np.clip(((phase + 0.5) * FOLD_BINS).astype(int), 0, FOLD_BINS - 1)
-    filled = np.unique(number)
+    """Return centres and medians of the phase bins that hold enough points."""
+    bins = min(FOLD_BINS, max(10, len(phase) // 8))
+    number = np.clip(((phase + 0.5) * bins).astype(int), 0, bins - 1)
+    filled = np.flatnonzero(np.bincount(number, minlength=bins) >= MIN_IN_BIN)
     medians = np.array([np.median(value[number == bin_]) for bin_ in filled])
-    return (filled + 0.5) / FOLD_BINS - 0.5, medians
+    return (filled + 0.5) / bins - 0.5, medians
 
 
 def _event_times(alert: Alert) -> Array:

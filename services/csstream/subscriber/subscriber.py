@@ -22,7 +22,6 @@ from kafka.structs import OffsetAndMetadata
 from csstream.contracts.codec import decode
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert
-from csstream.contracts.topics import load_topics
 from csstream.runtime.logging import get_logger
 from csstream.subscriber.connection import open_consumer, partitions_of
 from csstream.subscriber.filters import AlertFilter
@@ -70,10 +69,10 @@ class AlertStream:
         self._settings = settings or SubscriberSettings()
         self._start = parse_start(from_)
         self._follow = follow
-        self._group_id = group_id
+        self.group_id = group_id
         self._wanted = wanted or AlertFilter()
         self._stop = stop or threading.Event()
-        self._topic = load_topics(self._settings.topic_prefix).alerts.name
+        self._topic = self._settings.topics().alerts.name
         self._seen = Seen()
         self._progress = Progress()
         self._buffer: deque[Any] = deque()
@@ -91,7 +90,7 @@ class AlertStream:
         TransientError
             No broker answers, or the topic is not there; the text says what to do.
         """
-        self._consumer = open_consumer(self._settings, self._group_id)
+        self._consumer = open_consumer(self._settings, self.group_id)
         try:
             self._seek()
         except BaseException:
@@ -139,7 +138,7 @@ class AlertStream:
         ValueError
             The stream has no group, or the alert did not come from it.
         """
-        if self._group_id is None:
+        if self.group_id is None:
             raise ValueError("mark_done needs a stream with a group_id to store the progress under")
         try:
             partition, offset = self._progress.done(alert.alert_id)
@@ -170,7 +169,7 @@ class AlertStream:
         self._ends = client.end_offsets(places)
         starts = self._starts(client, places)
         for place in places:
-            stored = client.committed(place) if self._group_id is not None else None
+            stored = client.committed(place) if self.group_id is not None else None
             client.seek(place, starts[place] if stored is None else stored)
 
     def _starts(
@@ -198,7 +197,7 @@ class AlertStream:
         if alert is None or self._is_repeat(alert) or not self._is_wanted(alert):
             self._progress.passed(record.partition, record.offset)
             return None
-        if self._group_id is not None:
+        if self.group_id is not None:
             self._progress.handed_out(alert.alert_id, record.partition, record.offset)
         return alert
 

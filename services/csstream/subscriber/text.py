@@ -32,14 +32,9 @@ def fap_text(fap: float) -> str:
     return "–" if not math.isfinite(fap) else f"{fap:.0e}" if fap > 0 else "0"
 
 
-def best_significance(alert: Alert) -> tuple[str, float]:
-    """Return name and value of the S/N that fits the class; a dash and nan when there is none."""
-    names = ("snr_amplitude",) if alert.kind == "pulsating" else ("snr_pink", "snr_bls")
-    for name in names:
-        value = alert.significances.get(name, math.nan)
-        if math.isfinite(value):
-            return name, value
-    return "–", math.nan
+def folded_snr(alert: Alert) -> float:
+    """Return the S/N of the folded curve that the thresholds looked at; nan when it is unknown."""
+    return alert.significances.get("snr_folded", math.nan)
 
 
 def position_text(alert: Alert) -> str:

@@ -1,0 +1,119 @@
+"""``csstream alerts``: read alerts as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from csstream.contracts.records import Alert
+from csstream.subscriber.filters import AlertFilter
+from csstream.subscriber.settings import SubscriberSettings
+from csstream.subscriber.subscriber import AlertStream
+
+
+def command(
+    from_: Annotated[
+        str,
+        typer.Option("--from", help="earliest, latest, or a time such as 2026-11-22T10:00:00Z."),
+    ] = "latest",
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One JSON object per line, curves included.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Write one PNG per alert into this directory.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="Only this class: transit, eclipsing, pulsating. Repeatable."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option("--reason", help="Only alerts sent for this reason. Repeatable."),
+    ] = None,
+    max_fap: Annotated[
+        float, typer.Option("--max-fap", help="Largest false-alarm probability.")
+    ] = math.inf,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="End after so many; 0: never.")] = 0,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow/--no-follow", help="Wait for more, or end when all are read."),
+    ] = True,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Remember under this name what was shown, and go on there."),
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option("--bootstrap-servers", help="HOST:PORT of the Kafka broker.")
+    ] = None,
+) -> None:
+    """Read alerts as they come: a table, JSON lines, pictures."""
+    wanted = _filter(kind or [], reason or [], max_fap)
+    settings = _settings(bootstrap_servers)
+    try:
+        stream = AlertStream(settings, from_=from_, follow=follow, group_id=group, wanted=wanted)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--from") from None
+    console = Console(highlight=False, soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError), stream:
+        shown = _show(stream, console, json_lines, plot, limit)
+        if not json_lines:
+            _say_end(shown, stream)
+
+
+def _filter(kinds: list[str], reasons: list[str], max_fap: float) -> AlertFilter:
+    try:
+        return AlertFilter(kinds=frozenset(kinds), reasons=frozenset(reasons), max_fap=max_fap)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _settings(bootstrap_servers: str | None) -> SubscriberSettings:
+    if bootstrap_servers is None:
+        return SubscriberSettings()
+    return SubscriberSettings(bootstrap_servers=bootstrap_servers)
+
+
+def _show(
+    stream: AlertStream, console: Console, json_lines: bool, plot: Path | None, limit: int
+) -> int:
+    shown = 0
+    if not json_lines:
+        from csstream.subscriber.rows import heading
+
+        console.print(heading())
+    for alert in stream:
+        _show_one(alert, console, json_lines, plot)
+        if stream.group_id is not None:
+            stream.mark_done(alert)
+        shown += 1
+        if shown == limit:
+            break
+    return shown
+
+
+def _show_one(alert: Alert, console: Console, json_lines: bool, plot: Path | None) -> None:
+    if json_lines:
+        from csstream.subscriber.as_json import to_json
+
+        sys.stdout.write(to_json(alert) + "\n")
+        sys.stdout.flush()
+    else:
+        from csstream.subscriber.rows import row
+
+        console.print(row(alert))
+    if plot is not None:
+        from csstream.subscriber.plots import plot_alert
+
+        plot_alert(alert, plot)
+
+
+def _say_end(shown: int, stream: AlertStream) -> None:
+    passed = f", {stream.unwanted} passed over" if stream.unwanted else ""
+    unreadable = f", {stream.unreadable} unreadable" if stream.unreadable else ""
+    typer.echo(f"{shown} alerts{passed}{unreadable}", err=True)
