@@ -1,0 +1,207 @@
+"""One examination: a panel of curves goes in, a verdict on each star comes out.
+
+The cheap batched search sees every star, the close look and the network only the shortlist. No
+network is needed: without one, the kind follows from the winning model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.timeseries import significance
+from csstream.timeseries.box_search import WIDTHS, box_panel
+from csstream.timeseries.box_search import BINS as BOX_BINS
+from csstream.timeseries.calibration import PreparedPanel, prepare_panel
+from csstream.timeseries.features import SCALARS, scalars_of
+from csstream.timeseries.grids import FrequencyGrid, box_grid, period_limits, sinusoid_grid
+from csstream.timeseries.kinds import KINDS
+from csstream.timeseries.lomb_scargle import lomb_scargle_panel
+from csstream.timeseries.look import Look, Trials, look_at
+from csstream.timeseries.periods import (
+    BOX_PEAKS,
+    SINUSOID_PEAKS,
+    Curve,
+    choose_period,
+    top_peaks,
+)
+from csstream.timeseries.result import ExaminationResult, assemble
+from csstream.timeseries.settings import ExamineSettings
+
+Array = npt.NDArray[Any]
+Classifier = Callable[[Array, Array, Array], Array]  # global, local view, scalars -> (n, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What the batched search of a panel found. Times are relative to ``origin``."""
+
+    origin: float  # [day]
+    time: Array  # (m,) [day]
+    boxes: FrequencyGrid
+    sinusoids: FrequencyGrid
+    residue: Array  # (n, boxes.count) float32: SR
+    power: Array  # (n, sinusoids.count) float32: standard power
+    trials: Trials
+    snr_bls: Array  # (n,)
+    sde: Array  # (n,)
+    power_ls: Array  # (n,)
+    fap: Array  # (n,) smaller of the two searches
+
+
+def examine_panel(
+    time: Array,
+    flux: Array,
+    flux_err: Array,
+    settings: ExamineSettings | None = None,
+    classifier: Classifier | None = None,
+) -> ExaminationResult:
+    """Search a panel for periodic variables.
+
+    Parameters
+    ----------
+    time : ndarray, (m,), float64 [day], not decreasing; any scale, the results are in the same.
+    flux, flux_err : ndarray, (n, m), one linear unit; NaN where a star was not measured.
+    settings : thresholds; the defaults when None.
+    classifier : (global views (k, 201), local views (k, 61), scalars (k, len(SCALARS))) ->
+        probabilities (k, 4) in the order of ``KINDS``; None: by rules.
+
+    Returns
+    -------
+    ExaminationResult
+        One row per star. ``shortlisted`` stars have all columns; the others only those of the
+        search, with kind ``none``.
+
+    Raises
+    ------
+    SeriesError
+        When shapes disagree or times decrease.
+    """
+    settings = settings or ExamineSettings()
+    panel = prepare_panel(time, flux, flux_err, ensemble=settings.ensemble)
+    if len(panel.time) < 3 or panel.time[-1] <= panel.time[0]:
+        return assemble(panel, None, {}, np.empty((0, len(KINDS))), settings)
+    search = search_panel(panel, settings)
+    looks, scalars = _look_at_shortlist(panel, search, settings)
+    probabilities = _classify(looks, scalars, classifier)
+    return assemble(panel, search, looks, probabilities, settings)
+
+
+def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
+    """Box and sinusoid search of all stars of a panel on grids that follow the time span."""
+    origin = 0.5 * float(panel.time[0] + panel.time[-1])
+    time = panel.time - origin
+    span = float(time[-1] - time[0])
+    limits = period_limits(panel.time, settings.shortest_period, settings.longest_period)
+    fraction = max(settings.shortest_fraction, 3.0 / len(time))
+    boxes = box_grid(
+        span, *limits, fraction, settings.most_box_periods, settings.box_oversampling
+    )
+    sinusoids = sinusoid_grid(span, *limits, settings.sinusoid_oversampling)
+    residue = box_panel(time, panel.flux, panel.weight, boxes.frequencies)
+    power = lomb_scargle_panel(time, panel.flux, panel.weight, sinusoids)
+    trials = Trials(
+        significance.box_trials(
+            boxes.count, np.array(WIDTHS) / BOX_BINS, settings.box_oversampling
+        ),
+        max(sinusoids.count / settings.sinusoid_oversampling, 1.0),
+    )
+    snr, power_ls, fap = _cheap_statistics(panel, residue, power, trials)
+    return Search(
+        origin, time, boxes, sinusoids, residue, power, trials, snr,
+        significance.sde(residue), power_ls, fap,
+    )  # fmt: skip
+
+
+def _cheap_statistics(
+    panel: PreparedPanel, residue: Array, power: Array, trials: Trials
+) -> tuple[Array, Array, Array]:
+    """snr_bls, power_ls and the smaller false-alarm probability, (n,) each."""
+    total = panel.weight.sum(axis=1)
+    points = np.maximum(panel.epochs, 1)
+    mean = (panel.weight * panel.flux).sum(axis=1) / np.where(total > 0, total, 1.0)
+    chi2 = (panel.weight * (panel.flux - mean[:, None]) ** 2).sum(axis=1)
+    best = residue.max(axis=1, initial=0.0).astype(np.float64)
+    rest = np.maximum((chi2 - best**2 * total) / np.maximum(points - 5, 1), 1.0)
+    snr = best * np.sqrt(total / rest)
+    power_ls = power.max(axis=1, initial=0.0).astype(np.float64)
+    fap = np.minimum(
+        significance.fap_box(snr, trials.boxes),
+        significance.fap_harmonics(power_ls, np.ones(len(power_ls)), points, trials.sinusoids),
+    )
+    return snr, power_ls, fap
+
+
+def _look_at_shortlist(
+    panel: PreparedPanel, search: Search, settings: ExamineSettings
+) -> tuple[dict[int, Look], Array]:
+    """Close looks by row of the panel, and their scalars (k, len(SCALARS))."""
+    enough = (panel.epochs >= settings.minimal_epochs) & np.isfinite(panel.level)
+    wanted = enough & (settings.look_at_all | (search.fap <= settings.shortlist_fap))
+    looks: dict[int, Look] = {}
+    scalars = []
+    for row in np.flatnonzero(wanted):
+        used = panel.weight[row] > 0
+        curve = Curve(search.time[used], panel.flux[row, used], panel.weight[row, used])
+        look = _look(curve, row, float(panel.sigma1[row]), search)
+        if look is not None:
+            looks[int(row)] = look
+            scalars.append(scalars_of(look, curve, float(panel.sigma1[row])))
+    return looks, np.array(scalars, np.float32).reshape(-1, len(SCALARS))
+
+
+def _look(curve: Curve, row: int, sigma1: float, search: Search) -> Look | None:
+    boxes = top_peaks(search.residue[row], BOX_PEAKS, 4) if search.boxes.count else []
+    waves = top_peaks(search.power[row], SINUSOID_PEAKS, 4) if search.sinusoids.count else []
+    if len(boxes) == 0 or len(waves) == 0 or curve.span <= 0 or curve.chi2 <= 0:
+        return None
+    sinusoids = search.sinusoids.frequencies
+    choice = choose_period(
+        curve,
+        search.boxes.frequencies[boxes],
+        search.boxes.step,
+        sinusoids[waves],
+        (float(sinusoids[0]) * 0.999, float(sinusoids[-1]) * 1.001),
+    )
+    return None if choice is None else look_at(curve, choice, sigma1, search.trials)
+
+
+def _classify(looks: dict[int, Look], scalars: Array, classifier: Classifier | None) -> Array:
+    """Probabilities (k, 4) of the looks."""
+    if not looks:
+        return np.empty((0, len(KINDS)))
+    if classifier is None:
+        return np.array([by_rules(look) for look in looks.values()])
+    views = list(looks.values())
+    return classifier(
+        np.array([look.global_view for look in views]),
+        np.array([look.local_view for look in views]),
+        scalars,
+    )
+
+
+def by_rules(look: Look) -> Array:
+    """Kind from the winning model when there is no network: (4,), one probability is 1.
+
+    A smooth model is a pulsator unless its dips are narrow; a shallow dip without a secondary is
+    a transit; any other dip is an eclipse.
+    """
+    kind = "eclipsing"
+    if not look.is_box and look.wave.harmonics <= 4 and abs(look.odd_even) < 4:
+        kind = "pulsating"
+    elif look.is_box and look.trapezoid.depth < 0.04 and look.secondary_snr < 4:
+        kind = "transit"
+    return np.array([float(name == kind) for name in KINDS])
+
+
+def warm_up() -> None:
+    """Compile every kernel on a small panel, so that the first real one is not kept waiting."""
+    rng = np.random.default_rng(0)
+    time = np.sort(rng.uniform(0.0, 3.0, 60))
+    flux = 1000.0 + rng.normal(0.0, 1.0, (24, 60))
+    flux[0] -= 300.0 * (np.abs((time / 0.9) % 1 - 0.5) < 0.1)
+    examine_panel(time, flux, np.ones_like(flux), ExamineSettings(look_at_all=True))

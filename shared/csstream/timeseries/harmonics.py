@@ -1,0 +1,134 @@
+"""Fits of several harmonics of one frequency to the curve of one star."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Array = npt.NDArray[Any]
+
+MOST_HARMONICS = 8
+POINTS_PER_TERM = 4  # a harmonic needs this many points for each of its two terms
+
+
+@dataclass(frozen=True, eq=False)
+class HarmonicFit:
+    """``mean + Σ_k a_k cos(2π k f t) + b_k sin(2π k f t)`` of one star."""
+
+    frequency: float  # [1/day]
+    coefficients: Array  # (2 K + 1,): mean, a_1, b_1, a_2, b_2 …
+    reduction: float  # in chi² against a constant
+
+    @property
+    def harmonics(self) -> int:
+        """Number of harmonics K."""
+        return (len(self.coefficients) - 1) // 2
+
+    def amplitude(self, harmonic: int) -> float:
+        """Semi-amplitude of one harmonic; 0 where it is not in the model."""
+        if harmonic > self.harmonics:
+            return 0.0
+        return float(np.hypot(*self.coefficients[2 * harmonic - 1 : 2 * harmonic + 1]))
+
+    def phase(self, harmonic: int) -> float:
+        """Phase [rad] of one harmonic, as in A cos(2π k f t + phase)."""
+        if harmonic > self.harmonics:
+            return 0.0
+        a, b = self.coefficients[2 * harmonic - 1 : 2 * harmonic + 1]
+        return float(np.arctan2(-b, a))
+
+    def __call__(self, time: Array) -> Array:
+        """Model at times [day] relative to the origin of the fit."""
+        return _design(np.asarray(time, float), self.frequency, self.harmonics) @ self.coefficients
+
+
+def harmonics_allowed(points: int) -> int:
+    """How many harmonics a curve of so many points can carry."""
+    return int(np.clip(points // (2 * POINTS_PER_TERM) - 1, 1, MOST_HARMONICS))
+
+
+def fit_harmonics(
+    time: Array, flux: Array, weight: Array, frequency: float, harmonics: int
+) -> HarmonicFit:
+    """Weighted least squares of one star at one frequency; arrays of shape (m,)."""
+    design = _design(time, frequency, harmonics)
+    root = np.sqrt(weight)
+    solution = np.linalg.lstsq(design * root[:, None], flux * root, rcond=1e-10)[0]
+    constant = np.sum(weight * flux) / weight.sum()
+    before = np.sum(weight * (flux - constant) ** 2)
+    after = np.sum(weight * (flux - design @ solution) ** 2)
+    return HarmonicFit(frequency, solution, float(before - after))
+
+
+def _design(time: Array, frequency: float, harmonics: int) -> Array:
+    angle = 2.0 * np.pi * frequency * time[:, None] * np.arange(1, harmonics + 1)
+    columns = np.empty((len(time), 2 * harmonics + 1))
+    columns[:, 0] = 1.0
+    columns[:, 1::2] = np.cos(angle)
+    columns[:, 2::2] = np.sin(angle)
+    return columns
+
+
+@njit(cache=True, nogil=True)
+def reductions(time: Array, flux: Array, weight: Array, frequencies: Array, most: int) -> Array:
+    """Reduction in chi² by 1 … ``most`` harmonics at each frequency: (k, most), float64.
+
+    One Cholesky factorisation serves all orders: the squares of the forward solution add up.
+    Terms that the sampling makes dependent are left out.
+    """
+    terms = 2 * most + 1
+    result = np.zeros((frequencies.shape[0], most))
+    row = np.empty(terms)
+    for k in range(frequencies.shape[0]):
+        normal = np.zeros((terms, terms))
+        right = np.zeros(terms)
+        for i in range(time.shape[0]):
+            _terms(2.0 * np.pi * frequencies[k] * time[i], row)
+            for a in range(terms):
+                wa = weight[i] * row[a]
+                right[a] += wa * flux[i]
+                for b in range(a + 1):
+                    normal[a, b] += wa * row[b]
+        _forward(normal, right)
+        total = 0.0
+        for h in range(most):
+            total += right[2 * h + 1] ** 2 + right[2 * h + 2] ** 2
+            result[k, h] = total
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _terms(angle: float, row: Array) -> None:
+    """1, cos, sin, cos 2, sin 2 … of an angle."""
+    c1, s1 = np.cos(angle), np.sin(angle)
+    c, s = 1.0, 0.0
+    row[0] = 1.0
+    for h in range((row.shape[0] - 1) // 2):
+        c, s = c * c1 - s * s1, s * c1 + c * s1
+        row[2 * h + 1] = c
+        row[2 * h + 2] = s
+
+
+@njit(cache=True, nogil=True)
+def _forward(normal: Array, right: Array) -> None:
+    """Cholesky factor into ``normal`` and forward solution into ``right``, in place."""
+    for a in range(right.shape[0]):
+        for b in range(a):
+            for c in range(b):
+                normal[a, b] -= normal[a, c] * normal[b, c]
+            normal[a, b] = normal[a, b] / normal[b, b] if normal[b, b] > 0.0 else 0.0
+        diagonal = normal[a, a]
+        value = right[a]
+        for c in range(a):
+            diagonal -= normal[a, c] ** 2
+            value -= normal[a, c] * right[c]
+        if diagonal > 1e-6 * normal[a, a]:
+            normal[a, a] = np.sqrt(diagonal)
+            right[a] = value / normal[a, a]
+        else:
+            normal[a, a] = 0.0
+            right[a] = 0.0

@@ -1,0 +1,174 @@
+"""The columns that an examination returns, and the thresholds that make an alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.timeseries.calibration import PreparedPanel
+from csstream.timeseries.folding import first_event
+from csstream.timeseries.guards import daily_alias, shared_events
+from csstream.timeseries.kinds import KINDS
+from csstream.timeseries.look import Look
+from csstream.timeseries.settings import ExamineSettings
+from csstream.timeseries.views import GLOBAL_BINS, LOCAL_BINS
+
+if TYPE_CHECKING:
+    from csstream.timeseries.examine import Search
+
+Array = npt.NDArray[Any]
+
+TRANSIT, PULSATING = KINDS.index("transit"), KINDS.index("pulsating")
+
+
+@dataclass(frozen=True, eq=False)
+class ExaminationResult:
+    """One row per star of a panel; NaN where a star was not looked at closely.
+
+    ``t0`` is the first event after the start of the series: mid-event, or maximum light of a
+    pulsator. ``depth`` is the depth of the primary event below the level outside it, or peak to
+    peak of a pulsator, in relative flux. ``duration`` is from first to last contact; NaN for
+    pulsators. The period convention is ``periods.PERIOD_CONVENTION``.
+    """
+
+    kind: Array  # (n,) uint8, code in KINDS
+    period: Array  # (n,) float64 [day]
+    period_err: Array  # (n,) float64 [day]
+    t0: Array  # (n,) float64 [day], scale of the input
+    t0_err: Array  # (n,) float64 [day]
+    duration: Array  # (n,) float64 [day]
+    duration_err: Array  # (n,) float64 [day]
+    depth: Array  # (n,) float64, relative flux
+    depth_err: Array  # (n,) float64
+    snr_bls: Array  # (n,) float64
+    snr_pink: Array  # (n,) float64
+    sde: Array  # (n,) float64
+    power_ls: Array  # (n,) float64, 0 … 1
+    snr_amplitude: Array  # (n,) float64
+    fap: Array  # (n,) float64
+    probabilities: Array  # (n, 4) float64, in the order of KINDS
+    n_events: Array  # (n,) int64
+    phase_coverage: Array  # (n,) float64
+    n_epochs: Array  # (n,) int64
+    shortlisted: Array  # (n,) bool: looked at closely
+    crossed: Array  # (n,) bool: every threshold crossed, worth an alert
+    global_view: Array  # (n, 201) float32, NaN in empty bins
+    local_view: Array  # (n, 61) float32, NaN in empty bins
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+def assemble(
+    panel: PreparedPanel,
+    search: Search | None,
+    looks: dict[int, Look],
+    probabilities: Array,
+    settings: ExamineSettings,
+) -> ExaminationResult:
+    """Put looks and probabilities (one row per look, in order) into columns, and judge."""
+    columns = _empty(panel, search)
+    crossed = columns["crossed"]
+    for (row, look), chances in zip(looks.items(), probabilities, strict=True):
+        variable = 1.0 - chances[0]
+        kind = 1 + int(np.argmax(chances[1:]))
+        crossed[row] = variable >= settings.probability and passes(look, kind, settings)
+        columns["kind"][row] = kind if variable >= 0.5 else 0
+        columns["probabilities"][row] = chances
+        columns["shortlisted"][row] = True
+        for name, value in _row(look, kind, search, panel).items():
+            columns[name][row] = value
+    _apply_guards(panel, search, looks, columns, settings)
+    return ExaminationResult(**columns)
+
+
+def passes(look: Look, kind: int, settings: ExamineSettings) -> bool:
+    """Whether one look crosses every threshold but that of the probability."""
+    if look.fap > settings.fap or look.snr_amplitude < settings.snr_amplitude:
+        return False
+    if look.events < settings.minimal_events:
+        return False
+    if look.is_box:
+        return (
+            look.snr_pink >= settings.snr
+            and look.rest_snr >= settings.rest_snr
+            and look.fap_counts <= settings.fap_counts
+            and look.middle_depth >= settings.middle_depth
+            and look.event_points >= settings.minimal_points
+            and look.trapezoid.depth >= settings.minimal_depth
+        )
+    return (
+        look.peak_to_peak >= settings.minimal_swing
+        and look.cycles >= settings.minimal_cycles
+        and look.halves >= settings.minimal_halves
+        and look.phase_coverage >= settings.minimal_coverage
+    )
+
+
+def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> dict[str, Any]:
+    """The columns of one star that was looked at."""
+    origin = 0.0 if search is None else search.origin
+    smooth = kind == PULSATING
+    mid = look.t_max if smooth else look.centre
+    trapezoid = look.trapezoid
+    return {
+        "period": look.period,
+        "period_err": look.period_err,
+        "t0": first_event(mid + origin, look.period, float(panel.time[0])),
+        "t0_err": look.t_max_err if smooth else trapezoid.t0_err * look.red_factor,
+        "duration": np.nan if smooth else look.width,
+        "duration_err": np.nan if smooth else trapezoid.duration_err * look.red_factor,
+        "depth": look.peak_to_peak if smooth else trapezoid.depth,
+        "depth_err": look.peak_to_peak_err if smooth else trapezoid.depth_err * look.red_factor,
+        "snr_bls": look.snr_bls,
+        "snr_pink": look.snr_pink,
+        "snr_amplitude": look.snr_amplitude,
+        "fap": look.fap,
+        "n_events": look.events,
+        "phase_coverage": look.phase_coverage,
+        "global_view": look.global_view,
+        "local_view": look.local_view,
+    }
+
+
+def _apply_guards(
+    panel: PreparedPanel,
+    search: Search | None,
+    looks: dict[int, Look],
+    columns: dict[str, Array],
+    settings: ExamineSettings,
+) -> None:
+    """Take back the crossing of daily aliases and of events that stars share."""
+    crossed = columns["crossed"]
+    if search is None or not crossed.any():
+        return
+    crossed &= ~daily_alias(panel.time, columns["period"], settings.day_window)
+    centre, width, swing = (np.full(len(crossed), np.nan) for _ in range(3))
+    for row in np.flatnonzero(crossed):
+        look = looks[int(row)]
+        centre[row], width[row] = look.centre + search.origin, look.width
+        swing[row] = look.peak_to_peak * panel.level[row]
+    crossed &= ~shared_events(
+        panel.time, columns["period"], centre, width, swing, settings.shared_stars
+    )
+
+
+def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
+    """All columns for stars that nobody looked at closely."""
+    n = len(panel.flux)
+    columns: dict[str, Array] = {f.name: np.full(n, np.nan) for f in fields(ExaminationResult)}
+    columns["probabilities"] = np.tile([1.0, 0.0, 0.0, 0.0], (n, 1))
+    columns["kind"] = np.zeros(n, np.uint8)
+    columns["n_events"] = np.zeros(n, np.int64)
+    columns["n_epochs"] = panel.epochs
+    columns["shortlisted"] = np.zeros(n, bool)
+    columns["crossed"] = np.zeros(n, bool)
+    columns["global_view"] = np.full((n, GLOBAL_BINS), np.nan, np.float32)
+    columns["local_view"] = np.full((n, LOCAL_BINS), np.nan, np.float32)
+    if search is not None:
+        for name in ("snr_bls", "sde", "power_ls", "fap"):
+            columns[name] = np.array(getattr(search, name))
+    return columns
