@@ -6,7 +6,6 @@ import importlib
 import sys
 from typing import Any, Final
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -25,8 +24,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def load_command(name: str) -> click.Command:
-    """Import the command called ``name`` and make a click command of it.
+def load_command(name: str) -> Any:
+    """Import the command called ``name`` and make it one that typer can call.
 
     The target in ``COMMANDS`` is a ``typer.Typer`` or a plain function with typer annotations.
     """
@@ -43,15 +42,18 @@ def load_command(name: str) -> click.Command:
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands live in ``COMMANDS`` until they are called."""
+    """A group whose commands live in ``COMMANDS`` until they are called.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    Contexts and commands are typed as Any: typer brings its own copy of click from 0.26 on.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return load_command(cmd_name) if cmd_name in COMMANDS else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
@@ -60,7 +62,7 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
-    help="Variable-star alerts from dense star fields, while the frames arrive.",
+    rich_markup_mode=None,  # the rich help would import every command
 )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "send_all",
 ]
 
+_BOOTSTRAP_TIMEOUT_MS: Final = 15_000
 _REQUEST_TIMEOUT_MS: Final = 20_000
 _DELIVERY_TIMEOUT_MS: Final = 60_000
 
@@ -110,6 +111,7 @@ def _connect(client: Any, settings: ServiceSettings, *topics: str, **options: An
             *topics,
             bootstrap_servers=settings.bootstrap_servers.split(","),
             metadata_max_age_ms=30_000,
+            bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
             **options,
         )
     except KafkaError as error:

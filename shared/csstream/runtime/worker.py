@@ -58,8 +58,13 @@ class Worker:
         on_assigned: Callback | None = None,
         on_revoked: Callback | None = None,
         health: Health | None = None,
+        commit_when: Callable[[Message], bool] | None = None,
     ) -> None:
-        """``topics`` are subscribed to; None: those that the consumer was made with."""
+        """``topics`` are subscribed to; None: those that the consumer was made with.
+
+        ``commit_when`` is asked after each handled message; False leaves it to the commit of a
+        later one (the message is a part of something that is not complete yet).
+        """
         self._consumer = consumer
         self._handler = handler
         self._topics = sorted(topics if topics is not None else consumer.subscription() or ())
@@ -71,6 +76,7 @@ class Worker:
         self._on_assigned = on_assigned or (lambda partitions: None)
         self._on_revoked = on_revoked or (lambda partitions: None)
         self._health = health or Health()
+        self._commit_when = commit_when or (lambda message: True)
         self._changes = _Changes()
         self._lag_at = 0.0
         self._log = get_logger(stage)
@@ -130,7 +136,8 @@ class Worker:
             self._log.warning("revoked while in hand: not committed", message=message.place)
             return
         self._metrics.messages_in.labels(self._stage).inc()
-        self._commit(message)
+        if self._commit_when(message):
+            self._commit(message)
 
     def _run_beside(self, work: Future[None]) -> None:
         """Wait for ``work`` while the group sees that this member is alive."""
