@@ -15,7 +15,7 @@ class PublisherSettings(ServiceSettings):
     inputs: list[Path] = Field(default_factory=list)
     instrument: str = "csst-i"  # name of a shipped instrument file, or a path
     state: Path = Path("publisher.sqlite")
-    sequence: str = "default"
+    sequence: str = ""  # empty: name of the first directory
     watch: bool = False
     close_sequence: bool = True  # announce the end of the sequence when done
     poll_interval: float = Field(default=0.25, gt=0)  # [s] between looks at the directories

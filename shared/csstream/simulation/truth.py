@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable, vstack
+from astropy.table import Table, vstack
 from astropy.wcs import WCS
 
 from csstream.simulation.field import Field
@@ -54,10 +54,10 @@ def write_frames_table(path: Path, rows: Sequence[FrameFacts]) -> Path:
     for row in rows:
         for name, value in asdict(row).items():
             columns[name].append(value)
-    return _write(QTable(columns), path, FRAME_UNITS)
+    return _write(Table(columns), path, FRAME_UNITS)
 
 
-def _star_table(number: int, field: Field, wcs: WCS, reach: float) -> QTable:
+def _star_table(number: int, field: Field, wcs: WCS, reach: float) -> Table:
     stars = field.catalogue
     ra, dec = wcs.pixel_to_world_values(stars.x, stars.y)
     columns: dict[str, Any] = {
@@ -74,10 +74,10 @@ def _star_table(number: int, field: Field, wcs: WCS, reach: float) -> QTable:
         columns[name] = field.column(name)
     ny, nx = field.shape
     in_x = (stars.x > -0.5 - reach) & (stars.x < nx - 0.5 + reach)
-    return QTable(columns)[in_x & (stars.y > -0.5 - reach) & (stars.y < ny - 0.5 + reach)]
+    return Table(columns)[in_x & (stars.y > -0.5 - reach) & (stars.y < ny - 0.5 + reach)]
 
 
-def _write(table: QTable, path: Path, units: dict[str, str]) -> Path:
+def _write(table: Table, path: Path, units: dict[str, str]) -> Path:
     for name, unit in units.items():
         table[name].unit = unit
     temporary = path.with_name(f".{path.name}.part")
