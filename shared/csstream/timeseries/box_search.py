@@ -89,7 +89,13 @@ def _running_sum(bins: Array, running: Array, n_bins: int) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _best_boxes(
-    product: Array, share: Array, least: Array, widths: Array, steps: Array, n_bins: int, best: Array
+    product: Array,
+    share: Array,
+    least: Array,
+    widths: Array,
+    steps: Array,
+    n_bins: int,
+    best: Array,
 ) -> None:
     """Largest SR² over all boxes, per star, into ``best``."""
     for width, step in zip(widths, steps):  # noqa: B905  numba knows no strict=
@@ -131,7 +137,9 @@ def _box_panel(
     return result
 
 
-def best_box(time: Array, flux: Array, weight: Array, frequencies: Array, bins: int = 256) -> BoxFit:
+def best_box(
+    time: Array, flux: Array, weight: Array, frequencies: Array, bins: int = 256
+) -> BoxFit:
     """The best dip of one star over the frequencies, with its place and width.
 
     time, flux, weight : ndarray, (m,), used points only. Ties go to the first frequency.
@@ -140,7 +148,13 @@ def best_box(time: Array, flux: Array, weight: Array, frequencies: Array, bins: 
     product = share * (flux - np.sum(share * flux))
     widths = np.unique(np.round(np.geomspace(2, bins * 0.2, 12)).astype(np.int64))
     k, residue, start, width = _best_box(
-        time, product, share, POINTS_IN_BOX / len(time), np.asarray(frequencies, float), widths, bins
+        time,
+        product,
+        share,
+        POINTS_IN_BOX / len(time),
+        np.asarray(frequencies, float),
+        widths,
+        bins,
     )
     centre = (start + 0.5 * width) / bins
     return BoxFit(float(frequencies[k]), residue, centre % 1.0, width / bins)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.timeseries.errors import SeriesError
+from csstream.timeseries.errors import TimeseriesError
 
 Array = npt.NDArray[Any]
 
@@ -73,7 +73,7 @@ def prepare_panel(
 
     Raises
     ------
-    SeriesError
+    TimeseriesError
         When shapes disagree or times do not increase.
     """
     _check(time, flux, flux_err)
@@ -189,11 +189,11 @@ def _row_median(values: Array) -> Array:
 
 def _check(time: Array, flux: Array, flux_err: Array) -> None:
     if np.ndim(flux) != 2 or np.shape(flux) != np.shape(flux_err):
-        raise SeriesError(
+        raise TimeseriesError(
             "shape",
             f"flux {np.shape(flux)} and flux_err {np.shape(flux_err)} must be equal, 2-dimensional",
         )
     if np.shape(time) != (np.shape(flux)[1],):
-        raise SeriesError("shape", f"time {np.shape(time)} must have one value per epoch of flux")
+        raise TimeseriesError("shape", f"time {np.shape(time)} must have one value per epoch of flux")
     if not np.all(np.isfinite(time)) or np.any(np.diff(time) < 0):
-        raise SeriesError("time_order", "time must be finite and must not decrease")
+        raise TimeseriesError("time_order", "time must be finite and must not decrease")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class SeriesError(ValueError):
+class TimeseriesError(ValueError):
     """A light curve, panel or table cannot be used as given.
 
     ``reason`` is one machine-readable word such as ``missing_column`` or ``shape``.

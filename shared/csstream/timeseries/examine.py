@@ -78,7 +78,7 @@ def examine_panel(
 
     Raises
     ------
-    SeriesError
+    TimeseriesError
         When shapes disagree or times decrease.
     """
     settings = settings or ExamineSettings()
@@ -98,9 +98,7 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     span = float(time[-1] - time[0])
     limits = period_limits(panel.time, settings.shortest_period, settings.longest_period)
     fraction = max(settings.shortest_fraction, 3.0 / len(time))
-    boxes = box_grid(
-        span, *limits, fraction, settings.most_box_periods, settings.box_oversampling
-    )
+    boxes = box_grid(span, *limits, fraction, settings.most_box_periods, settings.box_oversampling)
     sinusoids = sinusoid_grid(span, *limits, settings.sinusoid_oversampling)
     residue = box_panel(time, panel.flux, panel.weight, boxes.frequencies)
     power = lomb_scargle_panel(time, panel.flux, panel.weight, sinusoids)

@@ -64,7 +64,12 @@ def sinusoid_grid(
 
 
 def box_grid(
-    span: float, shortest: float, longest: float, fraction: float, most: int, oversampling: float = 2.0
+    span: float,
+    shortest: float,
+    longest: float,
+    fraction: float,
+    most: int,
+    oversampling: float = 2.0,
 ) -> FrequencyGrid:
     """Grid for boxes: one step moves the last event by ``fraction / oversampling`` of a cycle.
 

@@ -61,9 +61,7 @@ def shared_events(
     return flagged
 
 
-def _coincide(
-    time: Array, period: Array, t0: Array, width: Array, i: int, j: int
-) -> bool:
+def _coincide(time: Array, period: Array, t0: Array, width: Array, i: int, j: int) -> bool:
     """Whether the events of two stars fall together at both ends of the series."""
     if abs(period[i] - period[j]) > 0.05 * period[i]:
         return False

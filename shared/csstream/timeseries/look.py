@@ -120,9 +120,7 @@ class _Describer:
         pink = significance.snr_pink(depth, counts, self.white, self.red)
         pink = min(pink, snr)
         difference, error, _ = odd_even(self.curve, self.period, self.centre, self.width)
-        views = fold_views(
-            self.curve.time, self.curve.flux, self.period, self.centre, self.width
-        )
+        views = fold_views(self.curve.time, self.curve.flux, self.period, self.centre, self.width)
         span = self.wave(self.curve.time)
         swing = float(np.max(span) - np.min(span))
         amplitude = depth if self.choice.is_box else 0.5 * swing
@@ -247,7 +245,9 @@ class _Describer:
                 a[half] for a in (self.curve.time, self.curve.flux, self.curve.weight)
             )
             wave = fit_harmonics(time, flux, weight, self.wave.frequency, orders)
-            other = Curve(*(a[~half] for a in (self.curve.time, self.curve.flux, self.curve.weight)))
+            other = Curve(
+                *(a[~half] for a in (self.curve.time, self.curve.flux, self.curve.weight))
+            )
             off = other.flux - wave(other.time)
             off = off - np.average(off, weights=other.weight)
             shares.append(1.0 - float(np.sum(other.weight * off**2)) / max(other.chi2, 1e-12))

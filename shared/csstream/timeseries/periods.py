@@ -93,9 +93,7 @@ def choose_period(
     if not boxes:
         return None
     best = max(boxes, key=lambda fit: fit.residue)
-    waves = _harmonic_candidates(
-        curve, np.append(sinusoid_peaks, best.frequency), fine, limits
-    )
+    waves = _harmonic_candidates(curve, np.append(sinusoid_peaks, best.frequency), fine, limits)
     return _winner(curve, best, waves)
 
 
@@ -184,9 +182,7 @@ def _doubled_if_uneven(curve: Curve, box: BoxFit, noise: float) -> float:
     return 0.5 * box.frequency if uneven else box.frequency
 
 
-def odd_even(
-    curve: Curve, period: float, t0: float, duration: float
-) -> tuple[float, float, float]:
+def odd_even(curve: Curve, period: float, t0: float, duration: float) -> tuple[float, float, float]:
     """Difference of the mean depths of odd and even events, its error, and the depth.
 
     Needs two events of each kind, else the difference is 0 and its error infinite.
