@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from csstream.contracts.cells import cells_with_margin, partition_of
+from csstream.contracts.cells import cells_of, cells_with_margin, partition_of
 from csstream.contracts.records import ClosedMarker, Exposure, ExposureReport, Measurements
 from csstream.detection.result import FrameResult
 from csstream.imaging.flags import Flag
@@ -41,8 +41,7 @@ def build_batches(
     """
     sources = result.sources
     index, cell = cells_with_margin(sources.ra, sources.dec, margin_arcsec)
-    own_index, own_cell = cells_with_margin(sources.ra, sources.dec, 0.0)
-    touched = np.union1d(result.footprint, own_cell)
+    touched = np.union1d(result.footprint, cells_of(sources.ra, sources.dec))
     kept = np.isin(cell, touched)
     index, cell = index[kept], cell[kept]
     start = np.searchsorted(cell, touched, side="left")

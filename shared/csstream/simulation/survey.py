@@ -68,7 +68,8 @@ def exposure_times(settings: SurveySettings) -> tuple[FloatArray, FloatArray]:
     """Return the starts and the middles of all exposures, MJD TAI [day], shape (frames,)."""
     cadence = settings.instrument.cadence
     interval = cadence.interval if settings.interval is None else settings.interval
-    start = settings.start_mjd_tai + np.arange(settings.frames) * interval / SECONDS_PER_DAY
+    steps = np.arange(settings.frames, dtype=np.float64)
+    start = settings.start_mjd_tai + steps * (interval / SECONDS_PER_DAY)
     return start, start + 0.5 * cadence.exposure_time / SECONDS_PER_DAY
 
 
