@@ -1,0 +1,102 @@
+"""What Faust does not promise by itself: idempotent sends and commits that pass nothing by.
+
+Facts about the installed version are checked in ``tests/lightcurves/test_faust_guards.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from csstream.contracts.errors import FatalError
+
+
+class Positions:
+    """The next offset to commit of each partition: behind it everything has been handled.
+
+    Faust's own reckoning can pass a message that is still being handled (faust #606). This one
+    counts only what the handler reports, in order and without gaps.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[TP, int] = {}
+        self._seen: set[TP] = set()
+
+    def expect(self, tp: TP, offset: int, committed: int | None) -> None:
+        """Say that the message at ``offset`` comes next.
+
+        Raises
+        ------
+        FatalError
+            Messages before it were not delivered. A restart reads from the committed offset;
+            offsets that really are missing there are accepted as the first message's.
+        """
+        wanted = self._next.get(tp, committed if tp in self._seen else None)
+        if wanted is not None and offset > wanted:
+            raise FatalError(
+                f"{tp.topic}:{tp.partition} went from offset {wanted} to {offset} without the "
+                "messages between; stopping, so that they are read again"
+            )
+        self._seen.add(tp)
+        self._next.setdefault(tp, offset)
+
+    def handled(self, tp: TP, offset: int) -> None:
+        """Everything that follows from the message at ``offset`` has been acknowledged."""
+        if self._next.get(tp) == offset:
+            self._next[tp] = offset + 1
+
+    def next(self, tp: TP) -> int | None:
+        """Return the offset that may be committed; None: nothing has been handled."""
+        return self._next.get(tp)
+
+    def forget(self, tps: Iterable[TP]) -> None:
+        """The partitions were taken away, or will be read from the committed offset again."""
+        for tp in tps:
+            self._next.pop(tp, None)
+
+
+class GuardedConsumer(driver.Consumer):
+    """Commits what :class:`Positions` says, and nothing else."""
+
+    positions: Positions
+
+    def _new_offset(self, tp: TP) -> int | None:
+        super()._new_offset(tp)  # keeps Faust's own lists short
+        return self.positions.next(tp)
+
+
+class IdempotentProducer(driver.Producer):
+    """A producer whose retries cannot double or reorder messages."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class GuardedTransport(driver.Transport):
+    """Faust's Kafka transport with both."""
+
+    Consumer = GuardedConsumer
+    Producer = IdempotentProducer
+
+
+class GuardedApp(faust.App):
+    """A Faust app whose consumer commits by ``positions``."""
+
+    def __init__(self, *args: Any, positions: Positions, **kwargs: Any) -> None:
+        self.positions = positions
+        super().__init__(*args, **kwargs)
+
+    def _new_transport(self) -> GuardedTransport:
+        return GuardedTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> GuardedTransport:
+        return GuardedTransport(self.conf.broker_producer, self)
+
+    def _new_consumer(self) -> Any:
+        consumer = super()._new_consumer()
+        consumer.positions = self.positions
+        return consumer

@@ -1,0 +1,49 @@
+"""What the state needs of a partition's key-value store; an in-memory one for offline work."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class Store(Protocol):
+    """Sorted bytes to bytes of one partition."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key; None: there is none."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the value of a key."""
+
+    def seek(self, key: bytes) -> bytes | None:
+        """Return the first key that is not below ``key``; None: there is none."""
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the keys that begin with ``prefix``, in order, with their values."""
+
+
+class MemoryStore:
+    """A store in memory: for `export`, `rebuild` and tests."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self._keys: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._values.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        if key not in self._values:
+            insort(self._keys, key)
+        self._values[key] = value
+
+    def seek(self, key: bytes) -> bytes | None:
+        index = bisect_left(self._keys, key)
+        return self._keys[index] if index < len(self._keys) else None
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key in self._keys[bisect_left(self._keys, prefix) :]:
+            if not key.startswith(prefix):
+                return
+            yield key, self._values[key]
