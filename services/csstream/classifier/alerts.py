@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from csstream.classifier.decisions import SINGLE, WITHDRAWN, Decision
 from csstream.contracts.records import Alert, Panel, ThinAlert
-from csstream.timeseries.examine import ExaminationResult
 from csstream.timeseries.kinds import KINDS
+from csstream.timeseries.periods import PERIOD_CONVENTION
+from csstream.timeseries.result import ExaminationResult
 
 Array = npt.NDArray[Any]
 AB_ZERO_POINT_NJY: Final = 31.4  # [mag] AB of one nJy
@@ -20,9 +21,10 @@ SIGNIFICANCES: Final = ("snr_bls", "snr_pink", "sde", "power_ls", "snr_amplitude
 FOLDED: Final = "snr_folded"  # the one that the thresholds look at, see thresholds.significance
 CONVENTIONS: Final = {
     "none": "no period: the alert that this one replaces is withdrawn",
-    "transit": "from one transit to the next; half and double were considered",
-    "eclipsing": "one orbit, from one primary eclipse to the next; half and double were considered",
-    "pulsating": "one cycle, from maximum to maximum light; half and double were considered",
+    "transit": f"from transit to transit: {PERIOD_CONVENTION}",
+    "eclipsing": f"from primary eclipse to primary eclipse: {PERIOD_CONVENTION}; "
+    "where both eclipses are alike this is half of the orbit",
+    "pulsating": f"from maximum to maximum light: {PERIOD_CONVENTION}",
     SINGLE: "no period: one event alone was seen; t0 is its middle",
 }
 
@@ -35,43 +37,39 @@ class Versions:
     code_version: str
 
 
-def build_alert(
-    panel: Panel, result: ExaminationResult, decision: Decision, row: int, versions: Versions
-) -> Alert:
+class Examined(NamedTuple):
+    """A panel, what the science found in it, and what was decided."""
+
+    panel: Panel
+    result: ExaminationResult
+    single: Array  # (n,) [day] middle of a single event; nan: none
+    decision: Decision
+
+
+def build_alert(examined: Examined, row: int, versions: Versions) -> Alert:
     """Return the alert of one object of an examined panel.
 
     The curve holds the epochs at which the object has a flux. A withdrawal has the class "none"
     and the numbers of the look that made it.
     """
-    look, reason = decision.examination, decision.reason[row]
+    panel, look = examined.panel, examined.decision.examination
+    reason = examined.decision.reason[row]
     kind = "none" if reason == WITHDRAWN else KINDS[int(look.kind[row])]
     flux = mean_flux(panel.flux[row], panel.flux_err[row])
-    period = float(look.period[row])
     return Alert(
         alert_id=look.alert_id[row],
         reason=cast(Any, reason),
-        replaces=decision.replaces[row] or None,
+        replaces=examined.decision.replaces[row] or None,
         object_id=int(panel.object_id[row]),
-        cell=panel.cell,
-        panel=panel.panel,
-        examination=panel.examination,
-        visit=panel.visit,
-        instrument=panel.instrument,
-        band=panel.band,
-        **_position(panel, row),
+        **_place(panel, row),
         mean_flux=flux,
         mag=magnitude(flux),
         kind=kind,
-        period=period,
+        period=float(look.period[row]),
         period_err=float(look.period_err[row]),
-        period_convention=convention(kind, period),
-        **_numbers(result, row),
-        probabilities=_probabilities(result, row),
-        significances={n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
-        | {FOLDED: float(look.significance[row])},
+        period_convention=convention(kind, float(look.period[row])),
+        **_numbers(examined, row),
         **_curve(panel, row),
-        global_view=result.global_view[row].astype(np.float32),
-        local_view=result.local_view[row].astype(np.float32),
         detection_model=panel.model,
         classifier_model=versions.classifier_model,
         reference_version=panel.reference_version,
@@ -117,15 +115,27 @@ def magnitude(flux_njy: float) -> float:
     return AB_ZERO_POINT_NJY - 2.5 * math.log10(flux_njy) if flux_njy > 0 else math.nan
 
 
-def _position(panel: Panel, row: int) -> dict[str, float]:
-    return {name: float(getattr(panel, name)[row]) for name in ("ra", "dec", "ra_err", "dec_err")}
+def _place(panel: Panel, row: int) -> dict[str, Any]:
+    shared = ("cell", "panel", "examination", "visit", "instrument", "band")
+    position = ("ra", "dec", "ra_err", "dec_err")
+    return {name: getattr(panel, name) for name in shared} | {
+        name: float(getattr(panel, name)[row]) for name in position
+    }
 
 
-def _numbers(result: ExaminationResult, row: int) -> dict[str, Any]:
+def _numbers(examined: Examined, row: int) -> dict[str, Any]:
+    result, look = examined.result, examined.decision.examination
     names = ("t0", "t0_err", "duration", "duration_err", "depth", "depth_err", "fap")
     numbers: dict[str, Any] = {name: float(getattr(result, name)[row]) for name in names}
+    if math.isfinite(examined.single[row]):
+        numbers["t0"] = float(examined.single[row])
+    numbers["probabilities"] = _probabilities(result, row)
+    numbers["significances"] = {n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
+    numbers["significances"][FOLDED] = float(look.significance[row])
     numbers["events"] = int(result.n_events[row])
     numbers["phase_coverage"] = float(result.phase_coverage[row])
+    numbers["global_view"] = result.global_view[row].astype(np.float32)
+    numbers["local_view"] = result.local_view[row].astype(np.float32)
     return numbers
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from csstream.classifier.alerts import Versions, build_alert
+from csstream.classifier.alerts import Examined, Versions, build_alert
 from csstream.classifier.decisions import Rules, decide
-from csstream.classifier.thresholds import Thresholds, findings
+from csstream.classifier.single_events import SingleEventRules, single_events
+from csstream.classifier.thresholds import findings
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert, Examination, Panel, Verdicts
+from csstream.imaging.flags import UNRELIABLE
 from csstream.timeseries.errors import TimeseriesError
-from csstream.timeseries.examine import ExaminationResult
+from csstream.timeseries.result import ExaminationResult
 
 Array = npt.NDArray[Any]
 Search = Callable[[Array, Array, Array], ExaminationResult]
@@ -38,10 +40,10 @@ class Examiner:
     """
 
     search: Search
-    thresholds: Thresholds
     rules: Rules
+    single_event_rules: SingleEventRules
     versions: Versions
-    bad_flags: int = 0  # epochs with any of these flag bits are left out
+    bad_flags: int = int(UNRELIABLE)  # epochs with any of these flag bits are not searched
 
     def look(self, panel: Panel, predecessor: Examination | None) -> Outcome:
         """Examine a whole panel and compare it with the examination before.
@@ -55,12 +57,12 @@ class Examiner:
         try:
             result = self.search(panel.mjd_mid_tai, flux, panel.flux_err)
         except TimeseriesError as error:
-            raise InvalidMessageError("bad_curves", f"{_name(panel)}: {error}") from error
-        decision = decide(findings(panel, result, self.thresholds), predecessor, self.rules)
+            raise InvalidMessageError(error.reason, f"{_name(panel)}: {error}") from error
+        single = single_events(panel.mjd_mid_tai, flux, result, self.single_event_rules)
+        decision = decide(findings(panel, result, single), predecessor, self.rules)
+        examined = Examined(panel, result, single, decision)
         return Outcome(
-            alerts=tuple(
-                build_alert(panel, result, decision, row, self.versions) for row in decision.rows()
-            ),
+            alerts=tuple(build_alert(examined, row, self.versions) for row in decision.rows()),
             verdicts=Verdicts(
                 cell=panel.cell,
                 panel=panel.panel,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -82,7 +82,9 @@ def join(parts: list[Panel]) -> Panel:
             )
     times = ("mjd_mid_tai", "epoch_visit", "epoch_detector")
     matrices = ("flux", "flux_err", "flags")
-    joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in times}
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(p, name) for p in parts]) for name in times
+    }
     joined |= {name: np.concatenate([getattr(p, name) for p in parts], axis=1) for name in matrices}
     return dataclasses.replace(first, part=0, parts=1, **joined)
 

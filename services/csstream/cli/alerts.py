@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from csstream.cli.options import Bootstrap, Prefix, settings_from
 from csstream.contracts.records import Alert
 from csstream.subscriber.filters import AlertFilter
 from csstream.subscriber.settings import SubscriberSettings
@@ -48,13 +49,14 @@ def command(
         str | None,
         typer.Option("--group", help="Remember under this name what was shown, and go on there."),
     ] = None,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option("--bootstrap-servers", help="HOST:PORT of the Kafka broker.")
-    ] = None,
+    bootstrap_servers: Bootstrap = None,
+    topic_prefix: Prefix = None,
 ) -> None:
     """Read alerts as they come: a table, JSON lines, pictures."""
     wanted = _filter(kind or [], reason or [], max_fap)
-    settings = _settings(bootstrap_servers)
+    settings = settings_from(
+        SubscriberSettings, bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix
+    )
     try:
         stream = AlertStream(settings, from_=from_, follow=follow, group_id=group, wanted=wanted)
     except ValueError as error:
@@ -71,12 +73,6 @@ def _filter(kinds: list[str], reasons: list[str], max_fap: float) -> AlertFilter
         return AlertFilter(kinds=frozenset(kinds), reasons=frozenset(reasons), max_fap=max_fap)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-def _settings(bootstrap_servers: str | None) -> SubscriberSettings:
-    if bootstrap_servers is None:
-        return SubscriberSettings()
-    return SubscriberSettings(bootstrap_servers=bootstrap_servers)
 
 
 def _show(

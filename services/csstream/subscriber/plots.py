@@ -87,8 +87,10 @@ def _draw_raw(axes: Axes, alert: Alert) -> None:
     axes.set_ylabel("flux [nJy]")
     axes.set_title("as measured", loc="left", fontsize=9, color=DARK)
     if math.isfinite(alert.mean_flux) and alert.mean_flux > 0:
-        scale = alert.mean_flux
-        right = axes.secondary_yaxis("right", functions=(lambda f: f / scale, lambda r: r * scale))
+        scale: Any = alert.mean_flux
+        right = axes.secondary_yaxis(
+            "right", functions=(lambda f: np.divide(f, scale), lambda r: np.multiply(r, scale))
+        )
         right.set_ylabel("relative flux", fontsize=9)
         right.spines["right"].set_color(GREY)
         right.tick_params(labelsize=8, colors=DARK)
@@ -152,8 +154,8 @@ def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(labelsize=8, colors=DARK)
-    axes.xaxis.label.set_size(9)
-    axes.yaxis.label.set_size(9)
+    axes.xaxis.label.set_fontsize(9)
+    axes.yaxis.label.set_fontsize(9)
     axes.grid(color="#edf2f7", lw=0.8)
     axes.set_axisbelow(True)
 
