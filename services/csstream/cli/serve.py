@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
 
 from csstream.runtime.settings import ServiceSettings
 
@@ -41,12 +42,33 @@ FOOT: Final = (
 )
 SIMPLE: Final = (str, int, float, bool, Path)
 
-app = typer.Typer(help=f"Run one service.\n\n{FOOT}", no_args_is_help=True)
+
+class ServiceGroup(TyperGroup):
+    """The services; the settings of one are imported when it is called, not before."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(SERVICES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return service_command(cmd_name) if cmd_name in SERVICES else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Services"):
+            formatter.write_dl([(n, text.split("\n")[0]) for n, (_, text) in SERVICES.items()])
+
+
+app = typer.Typer(
+    cls=ServiceGroup,
+    help=f"Run one service in the foreground.\n\n{FOOT}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
 def group() -> None:
-    """Run one service."""
+    """Run one service in the foreground."""
 
 
 def settings_class(service: str) -> type[ServiceSettings]:
@@ -119,7 +141,8 @@ def option_parameter(name: str, field: FieldInfo) -> inspect.Parameter | None:
 
 def option_help(field: FieldInfo) -> str:
     """Return description, choices and default of a setting."""
-    text = field.description or ""
+    text = (field.description or "").rstrip(".")
+    text = f"{text[:1].upper()}{text[1:]}." if text else ""
     if typing.get_origin(field.annotation) is typing.Literal:
         text += f" One of {', '.join(map(str, typing.get_args(field.annotation)))}."
     default = field.get_default(call_default_factory=True, validated_data={})
@@ -133,11 +156,18 @@ def default_text(value: Any) -> str:
     return "none" if value is None or value == "" else str(value)
 
 
-def _command_of(service: str) -> Callable[..., None]:
+def service_command(service: str) -> Any:
+    """Return the click command of a service, with an option for each of its settings."""
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name=service, help=SERVICES[service][1], epilog=FOOT)(_function(service))
+    return typer.main.get_command(single)
+
+
+def _function(service: str) -> Callable[..., None]:
     """Return a function with one keyword per setting, for typer to read."""
 
     def command(**options: Any) -> None:
-        given = {name: value for name, value in options.items() if value is not None}
+        given = {name: value for name, value in options.items() if value not in (None, [])}
         raise typer.Exit(serve(service, given))
 
     fields = settings_class(service).model_fields
@@ -145,11 +175,3 @@ def _command_of(service: str) -> Callable[..., None]:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
-
-
-def _register() -> None:
-    for service, (_, text) in SERVICES.items():
-        app.command(name=service, help=text, epilog=FOOT)(_command_of(service))
-
-
-_register()

@@ -93,17 +93,17 @@ class Follower:
         self.tally.note_panels(lags[self._panel_reader].end, int(time.time() * 1000))
         return lags
 
-    def done(self) -> bool:
-        """Return whether all work is done; call it about once a second.
+    def done(self, lags: Mapping[str, Lag]) -> bool:
+        """Return whether all work is done, given fresh lags; call it about once a second.
 
         Done means: the sequence has ended, each announced exposure has its report, every group
-        has committed all of its input, and two looks in a row saw the same.
+        has committed all of its input, and two looks in a row saw the same. (One look may miss
+        panels that were sent between the two requests that it is made of.)
         """
+        idle = len(lags) == len(SERVICES) and all(lag.behind == 0 for lag in lags.values())
         picture: tuple[object, ...] | None = None
-        if self.tally.all_reported:
-            lags = self.lags()
-            if len(lags) == len(SERVICES) and all(lag.behind == 0 for lag in lags.values()):
-                picture = (*(lag.end for lag in lags.values()), len(self.tally.reports))
+        if idle and self.tally.all_reported:
+            picture = (*(lag.end for lag in lags.values()), len(self.tally.reports))
         same = picture is not None and picture == self._finished
         self._looks = self._looks + 1 if same else int(picture is not None)
         self._finished = picture

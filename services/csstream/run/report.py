@@ -58,7 +58,7 @@ def write_report(path: Path, facts: Facts) -> None:
 def page(facts: Facts) -> dict[str, Any]:
     """Return what the template shows."""
     tally = facts.tally
-    standing = sorted(tally.latest_alerts(), key=_gallery_order)
+    standing = sorted(tally.latest_alerts(), key=gallery_order)
     return {
         "title": facts.title,
         "options": facts.options,
@@ -196,7 +196,8 @@ def step_rows(tally: Tally) -> list[dict[str, Any]]:
     ]
 
 
-def _gallery_order(received: ReceivedAlert) -> tuple[int, float]:
+def gallery_order(received: ReceivedAlert) -> tuple[int, float]:
+    """Sort key of the alert gallery: by class, the most significant first."""
     alert = received.alert
     snr = folded_snr(alert)
     return ORDER.get(alert.kind, 9), -snr if math.isfinite(snr) else 0.0
