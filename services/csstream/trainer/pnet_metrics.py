@@ -6,53 +6,76 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+
+from csstream.imaging.matching import match_pixels
 
 Float = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+RADII = (0.1, 0.25, 0.5)  # [pixel]
 
 
 class Score(NamedTuple):
-    """Recall over the scored stars, precision, and their harmonic mean."""
+    """Recall over the scored stars, precision over the scored finds, their harmonic mean."""
 
     recall: float
     precision: float
     f1: float
 
 
-def match_one_to_one(
-    x: Float, y: Float, true_x: Float, true_y: Float, radius: float
-) -> npt.NDArray[np.int64]:
-    """Pair each found star with at most one true star, closest pairs first.
-
-    Returns, for each found star (n,), the index of its true star or −1.
-    """
+def partners(x: Float, y: Float, true_x: Float, true_y: Float, radius: float) -> Index:
+    """Return for each find (n,) the index of its true star, or −1; one to one, closest first."""
+    found, true, _ = match_pixels(x, y, true_x, true_y, radius)
     partner = np.full(x.size, -1, np.int64)
-    if x.size == 0 or true_x.size == 0:
-        return partner
-    tree = cKDTree(np.column_stack([true_x, true_y]))
-    near = tree.query_ball_point(np.column_stack([x, y]), radius)
-    found = np.repeat(np.arange(x.size), [len(n) for n in near])
-    true = np.concatenate([np.asarray(n, np.int64) for n in near])
-    distance = np.hypot(x[found] - true_x[true], y[found] - true_y[true])
-    taken = np.zeros(true_x.size, np.bool_)
-    for k in np.argsort(distance, kind="stable"):
-        if partner[found[k]] < 0 and not taken[true[k]]:
-            partner[found[k]] = true[k]
-            taken[true[k]] = True
+    partner[found] = true
     return partner
 
 
-def score_lenient(partner: npt.NDArray[np.int64], scored_found: Mask, scored_true: Mask) -> Score:
-    """Score where a find is right when it is *any* simulated star.
+def score(partner: Index, scored_found: Mask, scored_true: Mask) -> Score:
+    """Score a match of finds (n,) against true stars (m,).
 
-    ``scored_found`` (n,) picks the finds that count for precision, ``scored_true`` (m,) the true
-    stars that count for recall.
+    Parameters
+    ----------
+    scored_found : ndarray, (n,), bool
+        The finds that count for precision; right is whoever has a partner.
+    scored_true : ndarray, (m,), bool
+        The true stars that count for recall.
     """
     hit = np.zeros(scored_true.size, np.bool_)
     hit[partner[partner >= 0]] = True
-    recall = float(hit[scored_true].mean()) if scored_true.any() else float("nan")
-    right = partner[scored_found] >= 0
-    precision = float(right.mean()) if right.size else float("nan")
+    recall = float(hit[scored_true].mean()) if scored_true.any() else 1.0
+    precision = float((partner[scored_found] >= 0).mean()) if scored_found.any() else 1.0
     total = recall + precision
     return Score(recall, precision, 2.0 * recall * precision / total if total > 0.0 else 0.0)
+
+
+def robust_width(values: Float) -> float:
+    """Return 1.4826 × the median absolute deviation; nan without values."""
+    if values.size == 0:
+        return float("nan")
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def fit_calibration(logit: Float, right: Mask, iterations: int = 30) -> tuple[float, float]:
+    """Fit P(right) = sigmoid(a·logit + b) by Newton's method; return (a, b) (Platt 1999)."""
+    design = np.column_stack([logit, np.ones(logit.size)])
+    weights = np.array([1.0, 0.0])
+    for _ in range(iterations):
+        p = 1.0 / (1.0 + np.exp(-design @ weights))
+        slope = design.T @ (right - p)
+        curvature = (design * (p * (1.0 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        weights = weights + np.linalg.solve(curvature, slope)
+    return float(weights[0]), float(weights[1])
+
+
+def reliability(probability: Float, right: Mask, bins: int = 10) -> list[dict[str, float]]:
+    """Return, per bin of probability, its mean, the share that is right, and the number."""
+    which = np.clip((probability * bins).astype(np.int64), 0, bins - 1)
+    table = []
+    for k in range(bins):
+        inside = which == k
+        if inside.any():
+            mean, share = float(probability[inside].mean()), float(right[inside].mean())
+            table.append({"probability": mean, "right": share, "number": int(inside.sum())})
+    return table

@@ -16,7 +16,7 @@ import torch
 
 from csstream.imaging.pnet import decode
 from csstream.instruments.instrument import Instrument
-from csstream.trainer.pnet_metrics import match_one_to_one
+from csstream.trainer.pnet_metrics import partners
 from csstream.trainer.pnet_network import PNet
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, Stamps, StampSettings
 from csstream.trainer.pnet_targets import Losses, losses
@@ -188,7 +188,7 @@ def _stamp_scores(heads: npt.NDArray[np.float32], stamps: Stamps) -> dict[str, f
         found = decode(one, 0.25)
         rows, columns = np.nonzero((targets[1] > 0) & (valid > 0))
         true_x, true_y = columns + targets[2, rows, columns], rows + targets[3, rows, columns]
-        partner = match_one_to_one(found.x, found.y, true_x, true_y, 0.5)
+        partner = partners(found.x, found.y, true_x, true_y, 0.5)
         column = np.clip(np.rint(found.x).astype(int), 0, valid.shape[1] - 1)
         row = np.clip(np.rint(found.y).astype(int), 0, valid.shape[0] - 1)
         # A nuisance star's own pixel has full heat: finding it is not wrong.

@@ -11,7 +11,9 @@ the empty pixel's noise, and the logarithms of the Laplace widths of position an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,36 +31,33 @@ MERGE_RADIUS = 0.6  # [pixel] two candidates closer than this are one star
 MAX_OFFSET = 1.0  # [pixel] a pixel speaks for centres at most this far away
 
 
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Stars that a strategy found, before any fit. All arrays are (n,).
+class Picked(NamedTuple):
+    """Pixels that may hold a star: ``rows, columns`` (n,) int64 and ``heads`` (6, n) float32."""
 
-    ``x, y`` [pixel] float64; ``flux`` [electron] float64; ``probability`` float32.
-    """
-
-    x: Float
-    y: Float
-    flux: Float
-    probability: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return int(self.x.size)
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+    heads: Image
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """Local maxima of the heads, brightest score first. All arrays are (n,).
 
-    ``x, y`` [pixel] float64; ``ln_flux`` in units of the empty pixel's noise; ``score`` raw;
+    ``x, y`` [pixel] float64; ``ln_flux`` in units of the empty pixel's noise; ``logit`` raw;
     ``position_width`` [pixel] and ``flux_width`` [ln] are Laplace widths.
     """
 
     x: Float
     y: Float
     ln_flux: npt.NDArray[np.float32]
-    score: npt.NDArray[np.float32]
+    logit: npt.NDArray[np.float32]
     position_width: npt.NDArray[np.float32]
     flux_width: npt.NDArray[np.float32]
+
+    @property
+    def score(self) -> npt.NDArray[np.float32]:
+        """Return the raw score in (0, 1), (n,): the focal loss does not make it a probability."""
+        return np.float32(1.0) / (np.float32(1.0) + np.exp(-self.logit))
 
 
 def empty_pixel_noise(background: npt.ArrayLike, read_noise: float) -> Image:
@@ -99,33 +98,49 @@ def prepare(
     return np.stack([asinh, linear, usable.astype(np.float32)]).astype(np.float32, copy=False)
 
 
-def decode(heads: Image, threshold: float, *, merge_radius: float = MERGE_RADIUS) -> Decoded:
-    """Turn heads into stars: the best score wins within ``merge_radius`` of its centre.
+def pick(heads: Image, threshold: float, top: int = 0, left: int = 0) -> Picked:
+    """Return the pixels of a core whose raw score reaches ``threshold``, in (0, 1).
 
-    A 3×3 maximum would lose one star in nine (those with a neighbour in the window). Instead
-    candidates compete only when the *centres that they claim* lie closer than ``merge_radius``,
-    so two stars on adjacent pixels both survive.
-
-    Parameters
-    ----------
-    heads : ndarray, (6, ny, nx), float32
-    threshold : float
-        On the raw score, in (0, 1).
+    ``heads`` is (6, ny, nx); ``top, left`` are the core's first pixel in the frame.
     """
-    logit = float(np.log(threshold / (1.0 - threshold)))
+    logit = np.float32(np.log(threshold / (1.0 - threshold)))
     rows, columns = np.nonzero(heads[0] >= logit)
-    order = np.argsort(-heads[0, rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    picked = heads[:, rows, columns]
-    x = columns + np.clip(picked[1], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
-    y = rows + np.clip(picked[2], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
-    owner = np.full(heads.shape[1:], -1, np.int32)
-    keep = np.zeros(rows.size, np.bool_)
-    suppress(owner, rows, columns, x, y, merge_radius, keep)
-    kept = picked[:, keep]
-    score = 1.0 / (1.0 + np.exp(-kept[0]))
+    return Picked(rows + top, columns + left, heads[:, rows, columns])
+
+
+def join(parts: Sequence[Picked]) -> Picked:
+    """Put the picked pixels of all cores together, best score first, then by row and column."""
+    rows = np.concatenate([part.rows for part in parts])
+    columns = np.concatenate([part.columns for part in parts])
+    heads = np.concatenate([part.heads for part in parts], axis=1)
+    order = np.lexsort((columns, rows, -heads[0]))
+    return Picked(rows[order], columns[order], heads[:, order])
+
+
+def resolve(
+    picked: Picked, shape: tuple[int, int], *, merge_radius: float = MERGE_RADIUS
+) -> Decoded:
+    """Turn joined pixels of a frame of ``shape`` (ny, nx) into stars.
+
+    The best score wins within ``merge_radius`` of its centre. A 3×3 maximum would lose one star in
+    nine (those with a neighbour in the window). Here pixels compete only when the *centres that
+    they claim* lie closer than ``merge_radius``, so two stars on adjacent pixels both survive.
+    """
+    x = picked.columns + np.clip(picked.heads[1], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
+    y = picked.rows + np.clip(picked.heads[2], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
+    keep = np.zeros(x.size, np.bool_)
+    owner = np.full(shape, -1, np.int32)
+    suppress(owner, picked.rows, picked.columns, x, y, merge_radius, keep)
+    kept = picked.heads[:, keep]
     widths = np.exp(kept[4:6])
-    return Decoded(x[keep], y[keep], kept[3], score, widths[0], widths[1])
+    return Decoded(x[keep], y[keep], kept[3], kept[0], widths[0], widths[1])
+
+
+def decode(heads: Image, threshold: float, *, merge_radius: float = MERGE_RADIUS) -> Decoded:
+    """Turn the heads of one image, (6, ny, nx), into stars: pick, join and resolve."""
+    picked = join([pick(heads, threshold)])
+    ny, nx = heads.shape[1:]
+    return resolve(picked, (ny, nx), merge_radius=merge_radius)
 
 
 @njit(cache=True, nogil=True)

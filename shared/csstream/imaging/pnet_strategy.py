@@ -1,0 +1,126 @@
+"""PNet as a way to find stars in a frame: network, tiles, decoding and calibration together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.imaging.background import Background
+from csstream.imaging.candidates import Candidates
+from csstream.imaging.frame import Frame
+from csstream.imaging.pnet import (
+    Decoded,
+    empty_pixel_noise,
+    join,
+    pick,
+    prepare,
+    resolve,
+)
+from csstream.imaging.psf import PixelPsf
+from csstream.imaging.tiling import Tiling, run_tiled
+
+if TYPE_CHECKING:
+    from csstream.inference.session import Session
+
+Image = npt.NDArray[np.float32]
+
+POSITION_SIGMA = 0.1  # [pixel] a joint fit's best prior around PNet's positions
+
+
+@dataclass(frozen=True, kw_only=True)
+class PnetSettings:
+    """How PNet's output becomes a list; what is None is taken from the model card."""
+
+    threshold: float | None = None  # on the raw score
+    batch: int = 1  # tiles per call; more pays on a GPU
+    core: int = 464  # [pixel] side of a tile without its halo
+
+
+class PnetStrategy:
+    """Finds stars with PNet (a ``DetectionStrategy``).
+
+    Attributes
+    ----------
+    name : str
+        ``pnet``.
+    model : str
+        The network's name and short hash.
+    provider : str
+        What computes, in onnxruntime's words.
+    """
+
+    name = "pnet"
+
+    def __init__(self, session: Session, settings: PnetSettings | None = None) -> None:
+        chosen = PnetSettings() if settings is None else settings
+        card = session.card.values
+        self._session = session
+        self._settings = chosen
+        stored = float(card["threshold"])
+        self.threshold = stored if chosen.threshold is None else chosen.threshold
+        self.tiling = Tiling(core=chosen.core, halo=int(card["halo"]), stride=int(card["stride"]))
+        self._slope, self._intercept = (float(v) for v in card["calibration"])
+        self.model = session.card.version
+        self.provider = session.provider
+
+    @property
+    def position_sigma(self) -> float:
+        """Return how far the finds lie from the truth [pixel]."""
+        return POSITION_SIGMA
+
+    def detect(self, frame: Frame, background: Background, psf: PixelPsf) -> Candidates:
+        """Return the stars of a frame; the PSF is not needed, PNet has learnt a range of them."""
+        return self.detect_in(frame.image, background.level, frame.read_noise, frame.mask)
+
+    def detect_in(
+        self,
+        image: Image,
+        level: npt.NDArray[np.floating] | float,
+        read_noise: float,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> Candidates:
+        """Return the stars of an image, brightest score first.
+
+        Parameters
+        ----------
+        image : ndarray, (ny, nx), float32 [electron]
+        level : float or ndarray, (ny, nx) [electron]
+            Background.
+        read_noise : float [electron]
+        mask : ndarray, (ny, nx), bool, optional
+            True where a pixel is unusable.
+        """
+        found = self.decode_in(image, level, read_noise, mask)
+        noise = np.broadcast_to(empty_pixel_noise(level, read_noise), image.shape)
+        ny, nx = image.shape
+        row = np.clip(np.rint(found.y).astype(np.int64), 0, ny - 1)
+        column = np.clip(np.rint(found.x).astype(np.int64), 0, nx - 1)
+        flux = np.exp(found.ln_flux.astype(np.float64)) * noise[row, column].astype(np.float64)
+        return Candidates(found.x, found.y, flux, self.probability(found.logit).astype(np.float64))
+
+    def decode_in(
+        self,
+        image: Image,
+        level: npt.NDArray[np.floating] | float,
+        read_noise: float,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> Decoded:
+        """Return what the heads say, in the network's units; arguments as :meth:`detect_in`."""
+        inputs = prepare(image, level, read_noise, mask)
+        cores = run_tiled(inputs, self._run, self.tiling, self._settings.batch)
+        picked = join([pick(core.heads, self.threshold, core.top, core.left) for core in cores])
+        ny, nx = image.shape
+        return resolve(picked, (ny, nx))
+
+    def probability(self, logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the calibrated probability that a find is a star, (n,), from the raw logit."""
+        scaled = np.float32(self._slope) * logit + np.float32(self._intercept)
+        return (1.0 / (1.0 + np.exp(-scaled))).astype(np.float32)
+
+    def _run(self, tiles: Image) -> Image:
+        (heads,) = self._session.run({"image": tiles})
+        result: Any = heads
+        return result
