@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kafka import TopicPartition
+from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from csstream.contracts.codec import decode
@@ -55,7 +56,8 @@ class Follower:
         self._admin = make_admin(settings, "csstream-run")
         self._consumer = make_consumer(settings, None, "csstream-run")
         self._consumer.assign(partitions_of([t for t in topics if t.name in self._kinds]))
-        self._ends = partitions_of([topics.measurements, topics.lightcurves, topics.exposures])
+        inputs = partitions_of([topics.measurements, topics.lightcurves, topics.exposures])
+        self._ends = dict.fromkeys(inputs, OffsetSpec.LATEST)
         self._finished: tuple[object, ...] | None = None
         self._looks = 0
 
@@ -81,11 +83,13 @@ class Follower:
     def lags(self) -> dict[str, Lag]:
         """Return the lag of each service's group; of none while the broker does not answer."""
         try:
-            ends = self._consumer.end_offsets(self._ends)
+            # not the consumer's end_offsets: it fails for topics that it is not assigned to
+            found = self._admin.list_partition_offsets(self._ends)
             committed = self._admin.list_group_offsets(list(self._inputs))
         except KafkaError as error:
             log.debug("no lag: %s", error)
             return {}
+        ends = {partition: int(at.offset) for partition, at in found.items()}
         lags = {
             group: _lag(ends, committed.get(group, {}), topic)
             for group, topic in self._inputs.items()
