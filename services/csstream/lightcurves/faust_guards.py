@@ -5,7 +5,7 @@ Facts about the installed version are checked in ``tests/lightcurves/test_faust_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import faust
@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from csstream.contracts.errors import FatalError
+from csstream.lightcurves.idempotence import IdempotentKafkaProducer
 
 
 class Positions:
@@ -72,8 +73,9 @@ class GuardedConsumer(driver.Consumer):
 class IdempotentProducer(driver.Producer):
     """A producer whose retries cannot double or reorder messages."""
 
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
+    @property
+    def _producer_type(self) -> type[IdempotentKafkaProducer]:
+        return IdempotentKafkaProducer
 
 
 class GuardedTransport(driver.Transport):
