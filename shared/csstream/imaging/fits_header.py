@@ -58,7 +58,9 @@ class Keywords:
         except (TypeError, ValueError):
             raise self.bad(keyword, f"is {str(value)[:MAX_TEXT]!r}, not a number") from None
         if not math.isfinite(number) or (positive and number <= 0.0):
-            raise self.bad(keyword, f"is {number}, not a {'positive' if positive else 'finite'} number")
+            raise self.bad(
+                keyword, f"is {number}, not a {'positive' if positive else 'finite'} number"
+            )
         return number
 
     def text(self, keyword: str) -> str:

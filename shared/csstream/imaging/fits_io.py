@@ -181,9 +181,7 @@ def _header(
     shape = _shape(header, path)
     keys = Keywords(header, hdus[0].header, instrument, str(path))
     wcs, scale = _celestial(header, hdus, path)
-    parsed = read_keywords(
-        keys, instrument, shape, scale_arcsec=scale, require_time=require_time
-    )
+    parsed = read_keywords(keys, instrument, shape, scale_arcsec=scale, require_time=require_time)
     return parsed, wcs
 
 

@@ -157,6 +157,4 @@ def frame_from_array(
     values = np.where(np.isfinite(values), values, np.float32(0.0))
     flags = np.where(unusable, np.int32(Flag.MASKED), np.int32(0))
     flags[(values >= header.saturation) & ~unusable] |= np.int32(Flag.SATURATED)
-    return Frame(
-        image=values, mask=flags != 0, flags=flags, header=header, wcs=wcs, psf=psf
-    )
+    return Frame(image=values, mask=flags != 0, flags=flags, header=header, wcs=wcs, psf=psf)

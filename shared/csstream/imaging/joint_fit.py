@@ -29,9 +29,9 @@ class FitSettings:
     iterations: int = 6
     position_prior: float = 0.1  # [pixel] sigma of a star's position around its start
     max_step: float = 0.3  # [pixel] per iteration
-    max_shift: float = 1.5  # [pixel] from the start; the stamps are anchored there
+    max_shift: float = 1.5  # [pixel] from the whole pixel that anchors the stamp
     cg_iterations: int = 40
-    cg_tolerance: float = 1e-3
+    cg_tolerance: float = 1e-2
     fit_half_fwhm: float = 2.9  # [FWHM] half-width of the fit stamp
     fit_half_least: int = 6  # [pixel]
     bright_snr: float = 100.0  # stars above it get a fit stamp a third wider
@@ -61,6 +61,7 @@ class FitResult:
     converged: npt.NDArray[np.bool_]
     background: Image  # (ny, nx) corrected sky
     residual: Image  # (ny, nx) image − sky − stars
+    weight: Image  # (ny, nx) one over the variance; zero where masked
     iterations: int
 
 
@@ -75,6 +76,7 @@ def joint_fit(
     *,
     read_noise: float,
     settings: FitSettings | None = None,
+    prior: tuple[Float, Float] | None = None,
 ) -> FitResult:
     """Fit all stars of an image at once.
 
@@ -87,10 +89,12 @@ def joint_fit(
     background : ndarray, (ny, nx), float32 [electron]
         First estimate of the sky; not changed.
     x, y : array, (n,) [pixel]
-        Starting positions, also the centres of the prior. They may lie beyond the edge.
+        Starting positions. They may lie beyond the edge.
     flux : array, (n,) [electron]
         Starting fluxes.
     read_noise : float [electron]
+    prior : pair of arrays, (n,) [pixel], optional
+        Centres of the position prior, instead of the starting positions.
 
     Notes
     -----
@@ -99,6 +103,8 @@ def joint_fit(
     """
     problem = _Problem(image, mask, background, psf, read_noise, settings or FitSettings())
     problem.place(np.array(x, np.float64), np.array(y, np.float64), np.array(flux, np.float64))
+    if prior is not None:
+        problem.x0, problem.y0 = np.array(prior[0], np.float64), np.array(prior[1], np.float64)
     used = problem.iterate()
     return problem.result(used)
 
@@ -119,6 +125,10 @@ class _Problem:
         self.background = np.array(background, np.float32)
         self.noise2 = max(read_noise, 0.1) ** 2
         self.fwhm = psf.fwhm
+        self.model = np.zeros(image.shape, np.float32)
+        self.wings = np.zeros_like(self.model)
+        self.planes = psf.planes.astype(np.float32)
+        self.residual, self.weight = np.empty_like(self.model), np.empty_like(self.model)
 
     def place(self, x: Float, y: Float, flux: Float) -> None:
         """Anchor the stamps and find the overlapping pairs."""
@@ -134,6 +144,7 @@ class _Problem:
         self.gradient, self.diagonal = np.zeros((n, 3)), np.zeros((n, 3, 3))
         self.inverse, self.blocks = np.zeros((n, 3, 3)), np.zeros((m, 3, 3), np.float32)
         self.step = np.zeros((n, 3))
+        self.places = (self.anchor_x, self.anchor_y, self.half, self.offset, self.stamps)
 
     def _fit_halves(self) -> Int:
         s = self.settings
@@ -149,29 +160,48 @@ class _Problem:
         return 0.5 * snr * (snr + float(np.sqrt(snr * snr + 4.0 * sky)))
 
     def render_halves(self) -> Int:
-        """Half-widths over which stars shine: 8, 12, 24, 40 pixels for a FWHM of two."""
-        edges = [self._flux_at_snr(snr) for snr in (20.0, 60.0, 250.0)]
-        steps = np.array([4.0, 6.0, 12.0, 20.0]) * max(self.fwhm, 2.0)
+        """Half-widths over which stars shine: 6, 12, 24, 40 pixels for a FWHM of two."""
+        edges = [self._flux_at_snr(snr) for snr in (15.0, 80.0, 300.0)]
+        steps = np.array([1.0, 6.0, 12.0, 20.0]) * max(self.fwhm, 2.0)
         half = np.ceil(steps[np.searchsorted(edges, self.flux)]).astype(np.int64)
-        return np.maximum(half, self.half)
+        return np.minimum(np.maximum(half, self.half), self.psf.half_width)
 
-    def evaluate(self) -> None:
-        """Render the stars; from them the residual and the weights."""
-        model = np.zeros(self.image.shape, np.float32)
-        self.psf.render(model, self.x, self.y, self.flux, self.render_halves())
-        self.model = model
-        self.residual = self.image - self.background - model
-        bright = np.maximum(model, 0.0)
-        variance = np.maximum(self.background, 0.0) + bright + np.float32(self.noise2)
-        if self.settings.psf_error > 0.0:
-            variance += np.float32(self.settings.psf_error**2) * bright * bright
-        self.weight = np.where(self.mask, np.float32(0.0), 1.0 / variance).astype(np.float32)
+    def evaluate(self, wings: bool) -> None:
+        """Render the stars; from them the residual and the weights.
+
+        Within the fit stamps the model is always new; what bright stars shed beyond theirs
+        hardly changes, and is rendered again only if ``wings``.
+        """
+        psf, places = self.psf, self.places
+        optics = (self.planes, psf.oversampling, psf.centre)
+        kernels.fill_stamps(*optics, self.x, self.y, *places)
+        if wings:
+            self._render_wings(optics)
+        self.model[:] = self.wings
+        kernels.add_stamps(self.model, self.flux, *places)
+        kernels.residual_and_weight(
+            self.image,
+            self.mask,
+            self.background,
+            self.model,
+            self.noise2,
+            self.settings.psf_error,
+            self.residual,
+            self.weight,
+        )
+
+    def _render_wings(self, optics: tuple[npt.NDArray[np.float32], int, int]) -> None:
+        halves = self.render_halves()
+        wide = halves > self.half
+        self.wings[:] = 0.0
+        stars = (self.x[wide], self.y[wide], self.flux[wide])
+        kernels.render_wide(self.wings, *optics, *stars, halves[wide])
+        inner = np.where(wide, -self.flux, 0.0)
+        kernels.add_stamps(self.wings, inner, *self.places)
 
     def assemble(self) -> None:
         """Build gradient and normal matrix, the position prior included."""
-        psf = self.psf
-        places = (self.anchor_x, self.anchor_y, self.half, self.offset, self.stamps)
-        kernels.fill_stamps(psf.planes, psf.oversampling, psf.centre, self.x, self.y, *places)
+        places = self.places
         kernels.gradient_and_diagonal(
             self.residual, self.weight, self.flux, *places, self.gradient, self.diagonal
         )
@@ -204,8 +234,9 @@ class _Problem:
         step = np.where(turned, 0.5 * step, step)
         self.step = step
         self.flux += step[:, 0]
-        self.x = self.x0 + np.clip(self.x + step[:, 1] - self.x0, -s.max_shift, s.max_shift)
-        self.y = self.y0 + np.clip(self.y + step[:, 2] - self.y0, -s.max_shift, s.max_shift)
+        limit = s.max_shift
+        self.x = np.clip(self.x + step[:, 1], self.anchor_x - limit, self.anchor_x + limit)
+        self.y = np.clip(self.y + step[:, 2], self.anchor_y - limit, self.anchor_y + limit)
         change = np.abs(step[:, 0]) * np.sqrt(np.maximum(self.diagonal[:, 0, 0], 0.0))
         return float(np.max(change / 0.02, initial=0.0))
 
@@ -213,14 +244,15 @@ class _Problem:
         """Iterate to the end; leaves residual, weights and normal matrix at the solution."""
         s = self.settings
         used = 0
-        self.evaluate()
+        self.evaluate(wings=True)
         for used in range(1, s.iterations + 1):
             self.assemble()
             change = self.advance()
-            self.evaluate()
+            last = used == s.iterations or (change < 1.0 and used > 2)
+            self.evaluate(wings=used == 2 or last)
             if s.background_mesh > 0:
                 correct_from_residual(self.background, self.residual, self.mask, s.background_mesh)
-            if change < 1.0 and used > 2:
+            if last:
                 break
         self.assemble()
         return used
@@ -244,13 +276,12 @@ class _Problem:
             s.error_neighbours,
             errors,
         )
-        places = (self.anchor_x, self.anchor_y, self.half, self.offset, self.stamps)
         kernels.star_quality(
             self.residual,
             self.model,
             self.weight,
             self.flux,
-            *places,
+            *self.places,
             max(self.fwhm, 1.5),
             quality,
         )
@@ -270,5 +301,6 @@ class _Problem:
             converged=~moved & np.isfinite(errors[:, 0]),
             background=self.background,
             residual=self.residual,
+            weight=self.weight,
             iterations=used,
         )

@@ -48,7 +48,9 @@ def to_tai(mjd: float, scale: str) -> float:
     """
     kind = SCALES.get(scale.strip().upper())
     if kind is None:
-        raise TimeFormatError(f"time scale {scale!r} is not one of {', '.join(filter(None, SCALES))}")
+        raise TimeFormatError(
+            f"time scale {scale!r} is not one of {', '.join(filter(None, SCALES))}"
+        )
     if kind == "tai":
         return mjd
     if kind == "gps":

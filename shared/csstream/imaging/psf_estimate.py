@@ -1,0 +1,280 @@
+"""The PSF of a frame from its own stars: a fitted Moffat profile, then an empirical table.
+
+The table is the Moffat profile plus a correction averaged from the joint fit's residuals around
+bright stars, neighbours already subtracted (after Anderson & King 2000, PASP 112, 1360). Beyond
+the core, where single stars say nothing, the Moffat wings stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+from scipy.optimize import least_squares
+
+from csstream.imaging.background import Background, estimate_background
+from csstream.imaging.classical import extract
+from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
+from csstream.imaging.frame import Frame, Image, Mask
+from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
+from csstream.imaging.psf import PixelPsf, moffat_psf
+
+Float = npt.NDArray[np.float64]
+
+MAX_SIDE = 2048  # [pixel] a larger frame's PSF comes from its middle
+MAX_STARS = 100
+LEAST_STARS = 5
+LEAST_TO_ADJUST = 20
+MIN_FWHM, MAX_FWHM = 0.8, 40.0  # [pixel]
+LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
+DETECTION = 5.0  # [sigma]
+ROUNDS = 3
+SUB = 5  # points a pixel and axis at which a Moffat profile is averaged
+
+
+@dataclass(frozen=True, eq=False)
+class PsfEstimate:
+    """A frame's PSF and how it was made."""
+
+    psf: PixelPsf
+    method: str  # extension, empirical, moffat or nominal
+    stars: int
+    error: float  # relative error of the PSF's values in the core
+
+
+def estimate_psf(frame: Frame, nominal: PixelPsf | None) -> PsfEstimate | None:
+    """Return the PSF of a frame from its bright stars.
+
+    Too few bright stars: the nominal PSF, or None where there is none either.
+    """
+    part = _middle(frame)
+    image, mask = part
+    background = estimate_background(image, mask)
+    found = _bright(fill_masked(image, mask, background.level), background, frame)
+    shapes = _moffat_fits(image - background.level, mask, found, frame, background.rms)
+    if shapes.shape[0] < LEAST_STARS:
+        return None if nominal is None else PsfEstimate(nominal, "nominal", shapes.shape[0], 0.05)
+    fwhm, beta = _typical(shapes)
+    psf = moffat_psf(fwhm, beta, _oversampling(fwhm), _half_width(fwhm))
+    hits, clean = find_cosmic_rays(
+        image, mask, background.level, psf, frame.read_noise, background.rms
+    )
+    mask = mask | hits
+    found = _bright(fill_masked(clean, mask & ~hits, background.level), background, frame)
+    return _empirical(clean, mask, background, found, psf, frame)
+
+
+def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstimate:
+    """Correct a PSF by the residuals of a joint fit made with it.
+
+    Takes up what a given PSF does not know: this frame's width and shape. Without enough bright
+    stars the estimate is returned as it is.
+    """
+    chosen = _psf_stars(fit, frame.image, estimate.psf, frame)
+    if chosen.size < LEAST_TO_ADJUST:
+        return estimate
+    correction, error = _mean_residual(fit, frame.mask, chosen, estimate.psf)
+    return PsfEstimate(_corrected(estimate.psf, correction), estimate.method, chosen.size, error)
+
+
+def _middle(frame: Frame) -> tuple[Image, Mask]:
+    ny, nx = frame.shape
+    j, i = max((ny - MAX_SIDE) // 2, 0), max((nx - MAX_SIDE) // 2, 0)
+    part = slice(j, j + MAX_SIDE), slice(i, i + MAX_SIDE)
+    return np.ascontiguousarray(frame.image[part]), np.ascontiguousarray(frame.mask[part])
+
+
+def _bright(image: Image, background: Background, frame: Frame) -> npt.NDArray[np.void]:
+    found = extract(image - background.level, background.rms, DETECTION, 5)
+    return found[np.argsort(-found["flux"], kind="stable")]
+
+
+def _oversampling(fwhm: float) -> int:
+    return 4 if fwhm < 4.0 else 2
+
+
+def _half_width(fwhm: float) -> int:
+    return int(np.clip(np.ceil(14.0 * fwhm), 24, 96))
+
+
+def _moffat_fits(
+    sky_free: Image, mask: Mask, found: npt.NDArray[np.void], frame: Frame, rms: float
+) -> Float:
+    """Fit profiles to the brightest unsaturated, lonely stars. (n, 2): FWHM, beta."""
+    if found.size == 0:
+        return np.empty((0, 2))
+    guess = float(np.median(2.3548 * np.sqrt(found["a"] * found["b"])[: 4 * MAX_STARS]))
+    guess = float(np.clip(guess, 1.2, MAX_FWHM))
+    rows = []
+    for star in found[_lonely(found, guess)]:
+        if star["peak"] > LINEAR_SHARE * frame.saturation or star["peak"] < 15.0 * rms:
+            continue
+        shape = _fit_moffat(sky_free, mask, float(star["x"]), float(star["y"]), guess, rms)
+        if shape is not None:
+            rows.append(shape)
+        if len(rows) >= MAX_STARS // 2:
+            break
+    return np.array(rows).reshape(-1, 2)
+
+
+def _lonely(found: npt.NDArray[np.void], fwhm: float) -> npt.NDArray[np.int64]:
+    """Indices, brightest first, of stars without a neighbour of a tenth of their light."""
+    keep = []
+    for k in range(min(found.size, 6 * MAX_STARS)):
+        distance = np.hypot(found["x"] - found["x"][k], found["y"] - found["y"][k])
+        near = (distance < 3.0 * fwhm) & (distance > 0.0)
+        if not np.any(found["flux"][near] > 0.1 * found["flux"][k]):
+            keep.append(k)
+    return np.array(keep, np.int64)
+
+
+def _fit_moffat(
+    image: Image, mask: Mask, x: float, y: float, fwhm: float, rms: float
+) -> tuple[float, float] | None:
+    """Fit one star; None where the stamp is cut, masked or the fit makes no sense."""
+    half = int(np.ceil(2.5 * fwhm)) + 1
+    cx, cy = round(x), round(y)
+    ny, nx = image.shape
+    if cx < half or cy < half or cx + half >= nx or cy + half >= ny:
+        return None
+    part = slice(cy - half, cy + half + 1), slice(cx - half, cx + half + 1)
+    data = image[part].astype(np.float64)
+    if mask[part].any():
+        return None
+    j, i = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
+    noise = np.sqrt(np.maximum(data, 0.0) + rms**2)
+    peak = float(data.max())
+
+    def miss(p: Float) -> Float:
+        model = p[3] * _pixel_moffat(i - p[0], j - p[1], p[2], p[5]) + p[4]
+        return np.asarray((model - data) / noise).ravel()
+
+    start = np.array([x - cx, y - cy, fwhm, peak, 0.0, 3.0])
+    low = [-2.0, -2.0, 0.5, 0.0, -peak, 1.5]
+    high = [2.0, 2.0, 3.0 * fwhm + 2.0, 50.0 * peak, peak, 8.0]
+    result: Any = least_squares(miss, start, bounds=(low, high), loss="soft_l1", max_nfev=40)
+    return float(result.x[2]), float(result.x[5])
+
+
+def _pixel_moffat(dx: Float, dy: Float, fwhm: float, beta: float) -> Float:
+    """Moffat profile of unit peak averaged over pixels at offsets ``dx, dy``."""
+    alpha2 = (0.5 * fwhm) ** 2 / (2.0 ** (1.0 / beta) - 1.0)
+    points = (np.arange(SUB) + 0.5) / SUB - 0.5
+    total = np.zeros_like(dx)
+    for u in points:
+        for v in points:
+            total += (1.0 + ((dx + u) ** 2 + (dy + v) ** 2) / alpha2) ** -beta
+    return total / SUB**2
+
+
+def _typical(shapes: Float) -> tuple[float, float]:
+    """Medians after stars far off the typical width (galaxies, hits, blends) are left out."""
+    fwhm = shapes[:, 0]
+    centre = float(np.median(fwhm))
+    spread = 1.4826 * float(np.median(np.abs(fwhm - centre)))
+    good = np.abs(fwhm - centre) <= max(2.5 * spread, 0.05 * centre)
+    return (
+        float(np.clip(np.median(fwhm[good]), MIN_FWHM, MAX_FWHM)),
+        float(np.clip(np.median(shapes[good, 1]), 2.0, 6.0)),
+    )
+
+
+def _empirical(
+    image: Image,
+    mask: Mask,
+    background: Background,
+    found: npt.NDArray[np.void],
+    psf: PixelPsf,
+    frame: Frame,
+) -> PsfEstimate:
+    settings = FitSettings(iterations=4, position_prior=0.5, psf_error=0.03)
+    x, y, flux = (np.asarray(found[name], np.float64) for name in ("x", "y", "flux"))
+    used, error = 0, 0.05
+    method = "moffat"
+    for _ in range(ROUNDS):
+        fit = joint_fit(
+            image, mask, background.level, psf, x, y, flux,
+            read_noise=frame.read_noise, settings=settings,
+        )  # fmt: skip
+        chosen = _psf_stars(fit, image, psf, frame)
+        if chosen.size < LEAST_STARS:
+            break
+        correction, error = _mean_residual(fit, mask, chosen, psf)
+        used, method = chosen.size, "empirical"
+        psf = _corrected(psf, correction)
+        x, y, flux = fit.x, fit.y, np.maximum(fit.flux, 1.0)
+    return PsfEstimate(psf, method, used, error)
+
+
+def _psf_stars(fit: FitResult, image: Image, psf: PixelPsf, frame: Frame) -> npt.NDArray[np.int64]:
+    """Indices of the stars that shape the PSF: bright, whole, linear, little disturbed."""
+    ny, nx = image.shape
+    margin = 2.0 * psf.fwhm
+    inside = (fit.x > margin) & (fit.y > margin) & (fit.x < nx - margin) & (fit.y < ny - margin)
+    i = np.clip(np.rint(fit.x).astype(np.int64), 0, nx - 1)
+    j = np.clip(np.rint(fit.y).astype(np.int64), 0, ny - 1)
+    snr = np.where(np.isfinite(fit.flux_err), fit.flux / fit.flux_err, 0.0)
+    good = inside & (snr > 30.0) & (fit.share > 0.98) & (fit.contamination < 0.3 * fit.flux)
+    good &= image[j, i] < LINEAR_SHARE * frame.saturation
+    order = np.flatnonzero(good)
+    return order[np.argsort(-fit.flux[order], kind="stable")][:MAX_STARS]
+
+
+def _mean_residual(
+    fit: FitResult, mask: Mask, chosen: npt.NDArray[np.int64], psf: PixelPsf
+) -> tuple[Float, float]:
+    """Average the scaled residuals onto the PSF's grid; also their typical size in the core.
+
+    Returns the correction (k, k), smoothed over about one sample and faded out beyond 2.5 FWHM.
+    """
+    step, fwhm = psf.oversampling, psf.fwhm
+    half = int(np.ceil(3.0 * fwhm))
+    dx, dy, value, weight = _residual_samples(fit, mask, chosen, half)
+    centre = (psf.samples.shape[0] - 1) // 2
+    side = psf.samples.shape[0]
+    at = (np.rint(dy * step).astype(np.int64) + centre) * side
+    at += np.rint(dx * step).astype(np.int64) + centre
+    keep = np.ones(value.size, bool)
+    for _ in range(2):
+        weights = np.bincount(at[keep], weight[keep], side * side)
+        sums = np.bincount(at[keep], weight[keep] * value[keep], side * side)
+        smooth_weights = gaussian_filter(weights.reshape(side, side), 0.3 * step)
+        smooth_sums = gaussian_filter(sums.reshape(side, side), 0.3 * step)
+        filled = smooth_weights > 1e-3 * smooth_weights.max()
+        mean = np.where(filled, smooth_sums / np.where(filled, smooth_weights, 1.0), 0.0)
+        rest = value - mean.ravel()[at]
+        pull = np.abs(rest) * np.sqrt(weight)
+        keep = pull < 4.0 * max(1.4826 * float(np.median(pull)), 1e-12)
+    radius = np.hypot(*np.mgrid[-centre : centre + 1, -centre : centre + 1]) / step
+    fade = np.clip((3.0 * fwhm - radius) / (0.8 * fwhm), 0.0, 1.0)
+    core = radius < 0.5 * fwhm
+    peak = float(psf.evaluate(0.0, 0.0))
+    return mean * fade, float(np.clip(np.sqrt(np.mean(mean[core] ** 2)) / peak, 0.003, 0.05))
+
+
+def _residual_samples(
+    fit: FitResult, mask: Mask, chosen: npt.NDArray[np.int64], half: int
+) -> tuple[Float, Float, Float, Float]:
+    """Offsets from the star [pixel], residual over flux, and weight, of all stamps' pixels."""
+    ny, nx = mask.shape
+    j, i = np.mgrid[-half : half + 1, -half : half + 1]
+    column = np.rint(fit.x[chosen]).astype(np.int64)[:, None, None] + i
+    row = np.rint(fit.y[chosen]).astype(np.int64)[:, None, None] + j
+    inside = (column >= 0) & (column < nx) & (row >= 0) & (row < ny)
+    column, row = np.clip(column, 0, nx - 1), np.clip(row, 0, ny - 1)
+    inside &= ~mask[row, column]
+    flux = fit.flux[chosen][:, None, None]
+    dx = column - fit.x[chosen][:, None, None]
+    dy = row - fit.y[chosen][:, None, None]
+    value = fit.residual[row, column] / flux
+    # Equal weight for stars far above the sky's noise: the PSF's error, not photons, matters.
+    weight = np.broadcast_to(flux / (flux + np.median(flux)), value.shape)
+    return dx[inside], dy[inside], value[inside], weight[inside].astype(np.float64)
+
+
+def _corrected(psf: PixelPsf, correction: Float) -> PixelPsf:
+    samples = psf.samples + correction
+    return PixelPsf(samples * (psf.oversampling**2 / samples.sum()), psf.oversampling)

@@ -1,0 +1,234 @@
+"""Frames without a celestial WCS: registered to a reference frame by their pattern of stars.
+
+Triangles of bright stars (astroalign; Beroiz et al. 2020, A&C 32, 100384) give a similarity
+transform; where they find none, every pair of bright stars votes for a shift. Both are then
+refined to an affine map on all stars and accepted only if many more stars agree than by chance.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.wcs import WCS
+
+from csstream.imaging.errors import FrameError
+from csstream.imaging.matching import match_pixels
+
+Float = npt.NDArray[np.float64]
+
+TRIANGLE_STARS = 60
+VOTING_STARS = 150
+VOTE_BIN = 3.0  # [pixel]
+LEAST_MATCHES = 6
+MAX_SCALE_ERROR = 0.05
+CHANCE_FACTOR = 3.0  # matches over those expected by chance
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """A map of the plane: ``target = matrix @ source + shift``, pixels."""
+
+    matrix: Float  # (2, 2)
+    shift: Float  # (2,)
+    matched: int = 0  # stars that agree
+    rms: float = math.nan  # [pixel] of their residuals, per axis
+
+    def apply(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Float, Float]:
+        """Map positions (n,) of the source frame to the target frame."""
+        points = np.stack([np.atleast_1d(x), np.atleast_1d(y)]).astype(np.float64)
+        moved = self.matrix @ points + self.shift[:, None]
+        return moved[0], moved[1]
+
+
+def register(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    flux: npt.ArrayLike,
+    reference_x: npt.ArrayLike,
+    reference_y: npt.ArrayLike,
+    reference_flux: npt.ArrayLike,
+    *,
+    tolerance: float = 1.5,
+) -> Affine:
+    """Find the map from a frame's pixels to those of a reference frame.
+
+    Parameters
+    ----------
+    x, y, flux : array, (n,)
+        Stars of the frame [pixel, any unit].
+    reference_x, reference_y, reference_flux : array, (m,)
+        Stars of the reference frame.
+    tolerance : float [pixel]
+        Stars closer than this after the map agree.
+
+    Raises
+    ------
+    FrameError
+        ``not_registered``: no map brings enough stars together.
+
+    Notes
+    -----
+    Shifts by half a field and rotations are allowed; the scale may differ by 5 %.
+    """
+    own = _sorted_by_flux(x, y, flux)
+    other = _sorted_by_flux(reference_x, reference_y, reference_flux)
+    best: Affine | None = None
+    for guess in (_by_triangles(own, other), _by_votes(own, other)):
+        found = None if guess is None else _refined(guess, own, other, tolerance)
+        if found is not None and (best is None or found.matched > best.matched):
+            best = found
+        if best is not None and best.matched >= 0.3 * min(len(own), len(other)):
+            break
+    if best is None:
+        raise FrameError(
+            "not_registered",
+            f"the pattern of {len(own)} stars was not found among the {len(other)} stars of the "
+            "reference frame: another field, too few stars, or too small an overlap",
+        )
+    return best
+
+
+def wcs_from_registration(affine: Affine, reference_wcs: Any, shape: tuple[int, int]) -> Any:
+    """Compose a TAN WCS for a frame from its map to a reference frame that has a WCS.
+
+    With x_ref = A x + b the frame has CD' = CD·A and CRPIX' = A⁻¹(CRPIX − b). A reference with
+    another projection or distortions is first replaced by the TAN plane that touches it at the
+    frame's centre.
+    """
+    if not _is_plain_tan(reference_wcs):
+        reference_wcs = _tangent_wcs(reference_wcs, affine, shape)
+    # FITS pixels are 1-based: shift both frames by one.
+    shift = affine.shift + 1.0 - affine.matrix @ np.ones(2)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = list(reference_wcs.wcs.ctype)
+    wcs.wcs.crval = np.array(reference_wcs.wcs.crval)
+    wcs.wcs.cd = reference_wcs.pixel_scale_matrix @ affine.matrix
+    wcs.wcs.crpix = np.linalg.solve(affine.matrix, np.array(reference_wcs.wcs.crpix) - shift)
+    wcs.wcs.radesys = reference_wcs.wcs.radesys or "ICRS"
+    if reference_wcs.wcs.radesys == "FK5":
+        wcs.wcs.equinox = reference_wcs.wcs.equinox
+    wcs.wcs.set()
+    return wcs
+
+
+def nominal_wcs(pointing: tuple[float, float], scale_arcsec: float, shape: tuple[int, int]) -> Any:
+    """Return a TAN WCS with the pointing [deg] at the frame's centre: north up, east left.
+
+    It is as right as the pointing is; only positions relative to each other can be trusted.
+    Raises :class:`FrameError` ``missing_keyword`` when the pointing is not known.
+    """
+    ra, dec = pointing
+    if not (math.isfinite(ra) and math.isfinite(dec)):
+        raise FrameError("missing_keyword", "no celestial WCS, and no RA and DEC to make one of")
+    ny, nx = shape
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [ra, dec]
+    wcs.wcs.crpix = [0.5 * (nx + 1), 0.5 * (ny + 1)]
+    wcs.wcs.cdelt = [-scale_arcsec / 3600.0, scale_arcsec / 3600.0]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.set()
+    return wcs
+
+
+def _sorted_by_flux(x: npt.ArrayLike, y: npt.ArrayLike, flux: npt.ArrayLike) -> Float:
+    points = np.stack([np.atleast_1d(x), np.atleast_1d(y)], axis=1).astype(np.float64)
+    brightness = np.atleast_1d(np.asarray(flux, np.float64))
+    good = np.isfinite(points).all(axis=1) & np.isfinite(brightness)
+    order = np.argsort(-brightness[good], kind="stable")
+    return points[good][order]
+
+
+def _by_triangles(own: Float, other: Float) -> Affine | None:
+    import astroalign
+
+    if min(len(own), len(other)) < 5:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found, _ = astroalign.find_transform(own[:TRIANGLE_STARS], other[:TRIANGLE_STARS])
+    except Exception:  # it raises its own, numpy's and skimage's errors when it finds nothing
+        return None
+    matrix = np.asarray(found.params)
+    return Affine(matrix[:2, :2], matrix[:2, 2])
+
+
+def _by_votes(own: Float, other: Float) -> Affine | None:
+    """The shift for which most pairs of bright stars vote."""
+    a, b = own[:VOTING_STARS], other[:VOTING_STARS]
+    if len(a) == 0 or len(b) == 0:
+        return None
+    shifts = (b[None, :, :] - a[:, None, :]).reshape(-1, 2)
+    cells = np.floor(shifts / VOTE_BIN).astype(np.int64)
+    cells -= cells.min(axis=0)
+    counts = np.zeros(cells.max(axis=0) + 2, np.int64)
+    np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
+    # A shift near a bin's edge splits its votes: sum over 2×2 bins.
+    total = counts[:-1, :-1] + counts[1:, :-1] + counts[:-1, 1:] + counts[1:, 1:]
+    top = np.array(np.unravel_index(np.argmax(total), total.shape))
+    near = np.all((cells == top) | (cells == top + 1), axis=1)
+    return Affine(np.eye(2), shifts[near].mean(axis=0))
+
+
+def _refined(guess: Affine, own: Float, other: Float, tolerance: float) -> Affine | None:
+    """Iterate matching and an affine fit, from wide to narrow; None if not convincing."""
+    current = guess
+    for radius in (3.0 * tolerance, 2.0 * tolerance, tolerance, tolerance):
+        x, y = current.apply(own[:, 0], own[:, 1])
+        mine, theirs, _ = match_pixels(x, y, other[:, 0], other[:, 1], radius)
+        if mine.size < LEAST_MATCHES:
+            return None
+        current = _fit_affine(own[mine], other[theirs])
+    return current if _convincing(current, own, other, tolerance) else None
+
+
+def _fit_affine(source: Float, target: Float) -> Affine:
+    design = np.column_stack([source, np.ones(len(source))])
+    keep = np.ones(len(source), bool)
+    for _ in range(3):
+        solution, *_ = np.linalg.lstsq(design[keep], target[keep], rcond=None)
+        miss = np.hypot(*(design @ solution - target).T)
+        keep = miss <= max(3.0 * float(np.median(miss[keep])), 1e-9)
+        if keep.sum() < LEAST_MATCHES:
+            break
+    rms = float(np.sqrt(0.5 * np.mean(miss[keep] ** 2))) if keep.any() else math.nan
+    return Affine(solution[:2].T.copy(), solution[2].copy(), int(keep.sum()), rms)
+
+
+def _convincing(found: Affine, own: Float, other: Float, tolerance: float) -> bool:
+    """Whether the scale is right and far more stars agree than would by chance."""
+    if found.matched < LEAST_MATCHES:
+        return False
+    stretch = np.linalg.svd(found.matrix, compute_uv=False)
+    if np.any(np.abs(stretch - 1.0) > MAX_SCALE_ERROR):
+        return False
+    x, y = found.apply(own[:, 0], own[:, 1])
+    low, high = other.min(axis=0), other.max(axis=0)
+    inside = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+    area = float(np.prod(np.maximum(high - low, 1.0)))
+    chance = float(inside.sum()) * min(1.0, len(other) * math.pi * tolerance**2 / area)
+    return found.matched > chance + CHANCE_FACTOR * math.sqrt(chance + 1.0) and (
+        found.matched > 0.25 * float(inside.sum()) or found.matched > CHANCE_FACTOR * chance
+    )
+
+
+def _is_plain_tan(wcs: Any) -> bool:
+    kinds = {str(kind)[4:].strip("-") for kind in wcs.wcs.ctype}
+    tables = (wcs.sip, wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2)
+    return kinds == {"TAN"} and all(table is None for table in tables)
+
+
+def _tangent_wcs(wcs: Any, affine: Affine, shape: tuple[int, int]) -> Any:
+    """Fit a TAN WCS over the part of the reference that the frame covers."""
+    from astropy.wcs.utils import fit_wcs_from_points
+
+    ny, nx = shape
+    i, j = np.meshgrid(np.linspace(0, nx - 1, 12), np.linspace(0, ny - 1, 12))
+    x, y = affine.apply(i.ravel(), j.ravel())
+    return fit_wcs_from_points((x, y), wcs.pixel_to_world(x, y).icrs, projection="TAN")
