@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csstream.classifier.decisions import (
@@ -129,6 +129,12 @@ def test_single_event_then_its_second_event_at_once():
     assert course(*one, look(3, period=1.5)) == ["", SINGLE, PERIOD]
 
 
+def test_a_single_event_is_not_withdrawn():
+    one = [look(n, period=NO_PERIOD, err=NO_PERIOD) for n in (1, 2)]
+    gone = [look(n, crossed=False) for n in (3, 4, 5)]
+    assert course(*one, *gone, look(6, period=1.5)) == ["", SINGLE, "", "", "", PERIOD]
+
+
 def test_second_event_before_the_single_one_was_sent_is_a_first_crossing():
     one = look(1, period=NO_PERIOD, err=NO_PERIOD)
     assert course(one, look(2, period=1.5)) == ["", FIRST]
@@ -170,6 +176,7 @@ def test_keys_sort_as_numbers():
     assert panel_key(1, 2) == bytes([0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2])
 
 
+FEW = settings(max_examples=40, deadline=None)
 PERIODS = st.sampled_from([1.5, 1.5005, 1.52, 3.0, 0.7, NO_PERIOD])
 
 
@@ -215,6 +222,7 @@ def run(looks):
     return sent
 
 
+@FEW
 @given(courses())
 def test_an_object_is_never_first_seen_twice_and_its_alerts_are_a_chain(looks):
     sent = run(looks)
@@ -225,12 +233,14 @@ def test_an_object_is_never_first_seen_twice_and_its_alerts_are_a_chain(looks):
         assert [each[3] for each in chain] == ["", *[each[2] for each in chain[:-1]]]
 
 
+@FEW
 @given(courses())
 def test_alert_ids_are_distinct(looks):
     ids = [each[2] for each in run(looks)]
     assert len(set(ids)) == len(ids)
 
 
+@FEW
 @given(courses())
 def test_only_a_standing_alert_is_withdrawn_and_only_while_nothing_crosses(looks):
     crossed = {
@@ -247,6 +257,7 @@ def test_only_a_standing_alert_is_withdrawn_and_only_while_nothing_crosses(looks
         previous = decision.examination
 
 
+@FEW
 @given(courses())
 def test_memory_that_went_through_bytes_decides_alike(looks):
     previous = stored = None
@@ -260,6 +271,7 @@ def test_memory_that_went_through_bytes_decides_alike(looks):
         stored = decode(payload, Verdicts).latest
 
 
+@FEW
 @given(courses(), st.randoms())
 def test_the_order_of_objects_in_a_look_does_not_matter(looks, random):
     def shuffled(each):

@@ -40,12 +40,9 @@ def build(settings: ClassifierSettings, context: Context) -> Callable[[], None]:
     from csstream.runtime.kafka import make_consumer, make_producer
 
     examiner = make_examiner(settings, context)
-    topics = settings.topics()
     producer = make_producer(settings, f"csstream-{SERVICE}")
     side = make_consumer(settings, None, f"csstream-{SERVICE}-verdicts")
-    consumer = make_consumer(
-        settings, settings.group_id(SERVICE), f"csstream-{SERVICE}", [topics.lightcurves]
-    )
+    consumer = make_consumer(settings, settings.group_id(SERVICE), f"csstream-{SERVICE}")
     worker = _worker(settings, context, examiner, (producer, side, consumer))
 
     def run() -> None:
@@ -114,6 +111,7 @@ def _worker(
     return Worker(
         consumer,
         handler,
+        topics=[topics.lightcurves.name],
         stage=SERVICE,
         dead_letters=DeadLetterProducer(producer, topics.dead_letters(SERVICE), SERVICE, metrics),
         metrics=metrics,

@@ -8,6 +8,7 @@ The rules, per object:
   the period has moved (two looks agree on the new period; a single event's first period is sent at
   once), or when the significance has doubled;
 * a standing alert is withdrawn when the thresholds are crossed neither now nor at the look before;
+  but not that of a single event: what happened once is not undone when a later fold does not fit;
 * otherwise nothing is sent: a known variable is not repeated.
 """
 
@@ -104,8 +105,9 @@ def reasons(now: Findings, before: Examination, rules: Rules) -> list[str]:
     first_period = ~np.isfinite(before.alert_period) & np.isfinite(now.period)
     threshold = rules.significance_factor * before.alert_significance
     doubled = (threshold > 0) & (now.significance.astype(np.float32) >= threshold)
+    periodic = standing & np.isfinite(before.alert_period)
     choices = [
-        (standing & ~crossed & ~crossed_before, WITHDRAWN),
+        (periodic & ~crossed & ~crossed_before, WITHDRAWN),
         (standing & steady & same_class & (now.kind != before.alert_kind), CLASS),
         (alerted & ~standing & steady & same_class, CLASS),
         (standing & crossed & first_period, PERIOD),

@@ -54,9 +54,10 @@ def draw_alert(alert: Alert) -> Figure:
     figure.suptitle(_title(alert), fontsize=11, x=0.015, ha="left", color=DARK)
     _draw_raw(axes["raw"], alert)
     _draw_fold(axes["fold"], alert)
-    _draw_view(axes["global"], alert.global_view, "global view", "phase [periods]", 0.5, alert)
-    half = LOCAL_DURATIONS
-    _draw_view(axes["local"], alert.local_view, "local view", "time [durations]", half, alert)
+    _draw_view(
+        axes["global"], alert.global_view, "global view", "phase from the dip [periods]", 0.5, alert
+    )
+    _draw_view(axes["local"], alert.local_view, "local view", *_local_axis(alert), alert)
     for each in axes.values():
         _tidy(each)
     return figure
@@ -67,11 +68,13 @@ def _title(alert: Alert) -> str:
     reason = alert.reason.replace("_", " ")
     hours = with_error(24 * alert.duration, 24 * alert.duration_err, "h")
     percent = with_error(100 * alert.depth, 100 * alert.depth_err, "%")
+    size = "peak to peak" if alert.kind == "pulsating" else "depth"
+    events = f"{alert.events} event{'' if alert.events == 1 else 's'}"
     lines = [
         f"{kind[0].upper()}{kind[1:]}  ·  object {alert.object_id}  ·  {reason}",
         f"RA, Dec {position_text(alert)}°  ·  {alert.instrument} {alert.band} = {alert.mag:.3f} mag"
-        f"  ·  {alert.epochs} epochs, {alert.events} events  ·  {probabilities_text(alert)}",
-        f"P = {with_error(alert.period, alert.period_err, 'd')}  ·  depth {percent}  ·  "
+        f"  ·  {alert.epochs} epochs, {events}  ·  {probabilities_text(alert)}",
+        f"P = {with_error(alert.period, alert.period_err, 'd')}  ·  {size} {percent}  ·  "
         f"duration {hours}  ·  S/N {folded_snr(alert):.1f}  ·  FAP {fap_text(alert.fap)}",
     ]
     return "\n".join(lines)
@@ -113,7 +116,7 @@ def _draw_fold(axes: Axes, alert: Alert) -> None:
     axes.set_xlabel(f"phase [periods], t0 = {alert.t0:.5f} MJD (TAI)")
     axes.set_ylabel("relative flux")
     axes.set_title("folded on the period", loc="left", fontsize=9, color=DARK)
-    axes.legend(loc="lower right", fontsize=8, frameon=False)
+    axes.legend(loc="best", fontsize=8, frameon=False)
 
 
 def _draw_event(axes: Axes, alert: Alert) -> None:
@@ -125,6 +128,14 @@ def _draw_event(axes: Axes, alert: Alert) -> None:
     axes.set_xlabel(f"time from the event [hour], t0 = {alert.t0:.5f} MJD (TAI)")
     axes.set_ylabel("relative flux")
     axes.set_title("the event", loc="left", fontsize=9, color=DARK)
+
+
+def _local_axis(alert: Alert) -> tuple[str, float]:
+    """Return label and half width of the local view; it ends at half a period."""
+    if not math.isfinite(alert.duration) or alert.duration <= 0:
+        return "from the dip [half widths of the view]", 1.0
+    cycle = 0.5 * alert.period / alert.duration if not _single(alert) else math.inf
+    return "time from the dip [durations]", min(LOCAL_DURATIONS, cycle)
 
 
 def _draw_view(

@@ -14,6 +14,7 @@ NAMES: Final = {
     "none": "no variable",
 }
 MAX_DIGITS: Final = 7
+SMALLEST_FAP: Final = 1e-99
 
 
 def with_error(value: float, error: float, unit: str = "") -> str:
@@ -28,8 +29,10 @@ def with_error(value: float, error: float, unit: str = "") -> str:
 
 
 def fap_text(fap: float) -> str:
-    """Return a false-alarm probability as ``3e-05``, or ``0`` when none was ever seen."""
-    return "–" if not math.isfinite(fap) else f"{fap:.0e}" if fap > 0 else "0"
+    """Return a false-alarm probability as ``3e-05``, or ``<1e-99`` where it is smaller."""
+    if not math.isfinite(fap):
+        return "–"
+    return f"{fap:.0e}" if fap >= SMALLEST_FAP else "<1e-99"
 
 
 def folded_snr(alert: Alert) -> float:
