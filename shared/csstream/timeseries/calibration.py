@@ -194,6 +194,8 @@ def _check(time: Array, flux: Array, flux_err: Array) -> None:
             f"flux {np.shape(flux)} and flux_err {np.shape(flux_err)} must be equal, 2-dimensional",
         )
     if np.shape(time) != (np.shape(flux)[1],):
-        raise TimeseriesError("shape", f"time {np.shape(time)} must have one value per epoch of flux")
+        raise TimeseriesError(
+            "shape", f"time {np.shape(time)} must have one value per epoch of flux"
+        )
     if not np.all(np.isfinite(time)) or np.any(np.diff(time) < 0):
         raise TimeseriesError("time_order", "time must be finite and must not decrease")

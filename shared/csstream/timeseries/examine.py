@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.timeseries import significance
-from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.box_search import BINS as BOX_BINS
+from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.calibration import PreparedPanel, prepare_panel
 from csstream.timeseries.features import SCALARS, scalars_of
 from csstream.timeseries.grids import FrequencyGrid, box_grid, period_limits, sinusoid_grid
@@ -86,7 +86,7 @@ def examine_panel(
     if len(panel.time) < 3 or panel.time[-1] <= panel.time[0]:
         return assemble(panel, None, {}, np.empty((0, len(KINDS))), settings)
     search = search_panel(panel, settings)
-    looks, scalars = _look_at_shortlist(panel, search, settings)
+    looks, scalars = look_at_shortlist(panel, search, settings)
     probabilities = _classify(looks, scalars, classifier)
     return assemble(panel, search, looks, probabilities, settings)
 
@@ -134,7 +134,7 @@ def _cheap_statistics(
     return snr, power_ls, fap
 
 
-def _look_at_shortlist(
+def look_at_shortlist(
     panel: PreparedPanel, search: Search, settings: ExamineSettings
 ) -> tuple[dict[int, Look], Array]:
     """Close looks by row of the panel, and their scalars (k, len(SCALARS))."""

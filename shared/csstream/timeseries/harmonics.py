@@ -82,17 +82,12 @@ def reductions(time: Array, flux: Array, weight: Array, frequencies: Array, most
     """
     terms = 2 * most + 1
     result = np.zeros((frequencies.shape[0], most))
-    row = np.empty(terms)
+    normal = np.empty((terms, terms))
+    right = np.empty(terms)
+    sums = np.empty((2, 2 * most + 1))
     for k in range(frequencies.shape[0]):
-        normal = np.zeros((terms, terms))
-        right = np.zeros(terms)
-        for i in range(time.shape[0]):
-            _terms(2.0 * np.pi * frequencies[k] * time[i], row)
-            for a in range(terms):
-                wa = weight[i] * row[a]
-                right[a] += wa * flux[i]
-                for b in range(a + 1):
-                    normal[a, b] += wa * row[b]
+        _sums(time, flux, weight, frequencies[k], sums, right)
+        _normal_matrix(sums, normal)
         _forward(normal, right)
         total = 0.0
         for h in range(most):
@@ -102,15 +97,44 @@ def reductions(time: Array, flux: Array, weight: Array, frequencies: Array, most
 
 
 @njit(cache=True, nogil=True)
-def _terms(angle: float, row: Array) -> None:
-    """1, cos, sin, cos 2, sin 2 … of an angle."""
-    c1, s1 = np.cos(angle), np.sin(angle)
-    c, s = 1.0, 0.0
-    row[0] = 1.0
-    for h in range((row.shape[0] - 1) // 2):
-        c, s = c * c1 - s * s1, s * c1 + c * s1
-        row[2 * h + 1] = c
-        row[2 * h + 2] = s
+def _sums(
+    time: Array, flux: Array, weight: Array, frequency: float, sums: Array, right: Array
+) -> None:
+    """Weighted sums of cos and sin of all multiples (2, 2 K + 1), and of flux times 1 … K."""
+    most = (right.shape[0] - 1) // 2
+    sums[:] = 0.0
+    right[:] = 0.0
+    for i in range(time.shape[0]):
+        angle = 2.0 * np.pi * frequency * time[i]
+        c1, s1 = np.cos(angle), np.sin(angle)
+        c, s = weight[i], 0.0
+        sums[0, 0] += c
+        right[0] += c * flux[i]
+        for h in range(1, 2 * most + 1):
+            c, s = c * c1 - s * s1, s * c1 + c * s1
+            sums[0, h] += c
+            sums[1, h] += s
+            if h <= most:
+                right[2 * h - 1] += c * flux[i]
+                right[2 * h] += s * flux[i]
+
+
+@njit(cache=True, nogil=True)
+def _normal_matrix(sums: Array, normal: Array) -> None:
+    """Lower half of the normal matrix of 1, cos, sin, cos 2 … from sums of single waves."""
+    for a in range(normal.shape[0]):
+        ha, sine_a = (a + 1) // 2, a % 2 == 0 and a > 0
+        for b in range(a + 1):
+            hb, sine_b = (b + 1) // 2, b % 2 == 0 and b > 0
+            up, down = ha + hb, ha - hb
+            if sine_a and sine_b:
+                normal[a, b] = 0.5 * (sums[0, down] - sums[0, up])
+            elif sine_a:
+                normal[a, b] = 0.5 * (sums[1, up] + sums[1, down])
+            elif sine_b:
+                normal[a, b] = 0.5 * (sums[1, up] - sums[1, down])
+            else:
+                normal[a, b] = 0.5 * (sums[0, up] + sums[0, down])
 
 
 @njit(cache=True, nogil=True)

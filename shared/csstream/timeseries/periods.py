@@ -29,6 +29,8 @@ SINUSOID_PEAKS = 4
 BOX_TERMS = 5  # period, mid-event, duration, depth, level
 ODD_EVEN_SIGMA = 4.0  # difference of the minima that doubles a period
 ODD_EVEN_SHARE = 0.03  # and its least share of the depth
+DOUBLING_MARGIN = 10.0  # gain of a doubled period beyond the price of its terms
+DOUBLING_SHARE = 1e-3  # and its least share of the chi² that the shorter period takes away
 
 
 @dataclass(frozen=True)
@@ -118,17 +120,12 @@ def _winner(curve: Curve, box: BoxFit, waves: tuple[Array, Array]) -> PeriodChoi
         return PeriodChoice(
             frequency, True, order + 1, fit, box_reduction, float(at_box[order]), noise
         )
-    frequency = float(frequencies[where])
-    fit = _box_near(curve, frequency, 0.0)
-    return PeriodChoice(
-        frequency,
-        False,
-        int(order) + 1,
-        fit,
-        fit.residue * curve.weight.sum(),
-        float(reduction[where, order]),
-        noise,
+    frequency, order, gained = _doubled_if_odd(
+        curve, float(frequencies[where]), int(order) + 1, float(reduction[where, order])
     )
+    fit = _box_near(curve, frequency, 0.0)
+    box_reduction = fit.residue * curve.weight.sum()
+    return PeriodChoice(frequency, False, order, fit, box_reduction, gained, noise)
 
 
 def _box_candidates(
@@ -180,6 +177,28 @@ def _doubled_if_uneven(curve: Curve, box: BoxFit, noise: float) -> float:
     error *= np.sqrt(noise)
     uneven = difference > max(ODD_EVEN_SIGMA * error, ODD_EVEN_SHARE * depth)
     return 0.5 * box.frequency if uneven else box.frequency
+
+
+def _doubled_if_odd(
+    curve: Curve, frequency: float, order: int, reduction: float
+) -> tuple[float, int, float]:
+    """Half of the frequency and twice the order when its odd harmonics are worth their terms.
+
+    Harmonics of f are the even ones of f / 2; the odd ones hold what differs between successive
+    cycles: unequal minima. Returns frequency, order and reduction of the model to keep.
+    """
+    points = len(curve.time)
+    if points < 3 * (4 * order + 2):
+        return frequency, order, reduction
+    both = reductions(curve.time, curve.flux, curve.weight, np.array([0.5 * frequency]), 2 * order)[
+        0, -1
+    ]
+    noise = max((curve.chi2 - both) / max(points - 4 * order - 2, 1), 1.0)
+    gain = both - reduction
+    worth = gain / noise > 2.0 * order * np.log(points) + DOUBLING_MARGIN
+    if worth and gain > DOUBLING_SHARE * reduction:
+        return 0.5 * frequency, 2 * order, float(both)
+    return frequency, order, reduction
 
 
 def odd_even(curve: Curve, period: float, t0: float, duration: float) -> tuple[float, float, float]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.optimize import least_squares
 
 Array = npt.NDArray[Any]
 
-MOST_EVALUATIONS = 60
+MOST_ITERATIONS = 30
+DIFFERENCE = 0.02  # of the scaled parameters, for derivatives
 
 
 @dataclass(frozen=True)
@@ -84,34 +84,93 @@ def fit_trapezoid(
     reach = 0.5 * duration / max(span / period, 1.0)
     scale = np.array([reach, 0.5 * duration, 0.5 * duration, 0.25])
     start = np.array([period, t0, duration, 0.4])
-    root = np.sqrt(weight)
-
-    def residual(step: Array) -> Array:
-        p, mid, width, ingress = start + step * scale
-        dip = shape(time, p, mid, width, ingress)
-        level, depth, _ = _linear(dip, flux, weight)
-        return root * (flux - level + depth * dip)
-
     low = np.array([-1.0, -1.0, -1.2, -1.4])
-    high = np.array([1.0, 1.0, min(4.0, (0.45 * period / duration - 1) * 2 + 0.1), 2.4])
-    high = np.maximum(high, 0.05)
-    found = least_squares(
-        residual, np.zeros(4), bounds=(low, high), diff_step=0.02, max_nfev=MOST_EVALUATIONS
-    )
-    return _described(time, flux, weight, start + found.x * scale, scale, found)
+    widest = (0.45 * period / duration - 1.0) * 2.0 + 0.1
+    high = np.array([1.0, 1.0, min(4.0, max(widest, 0.05)), 2.4])
+    step, cost, jacobian = _levenberg(time, flux, weight, start, scale, low, high)
+    return _described(time, flux, weight, start + step * scale, scale, cost, jacobian)
+
+
+@njit(cache=True, nogil=True)
+def _residual(time: Array, flux: Array, root: Array, values: Array) -> Array:
+    """Normalised residuals of the best depth and level for a shape."""
+    dip = shape(time, values[0], values[1], values[2], values[3])
+    level, depth, _ = _linear(dip, flux, root * root)
+    return root * (flux - level + depth * dip)
+
+
+@njit(cache=True, nogil=True)
+def _jacobian(
+    time: Array, flux: Array, root: Array, start: Array, scale: Array, step: Array, here: Array
+) -> Array:
+    """Differences of the residuals for small moves of each parameter, (m, 4)."""
+    result = np.empty((time.shape[0], 4))
+    for k in range(4):
+        moved = step.copy()
+        moved[k] += DIFFERENCE
+        result[:, k] = (_residual(time, flux, root, start + moved * scale) - here) / DIFFERENCE
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _levenberg(
+    time: Array,
+    flux: Array,
+    weight: Array,
+    start: Array,
+    scale: Array,
+    low: Array,
+    high: Array,
+) -> tuple[Array, float, Array]:
+    """Levenberg–Marquardt in scaled steps from ``start``, kept within bounds.
+
+    Returns the steps (4,), chi² and the jacobian (m, 4) there.
+    """
+    root = np.sqrt(weight)
+    step = np.zeros(4)
+    here = _residual(time, flux, root, start)
+    cost = np.sum(here * here)
+    damping = 1e-2
+    jacobian = _jacobian(time, flux, root, start, scale, step, here)
+    for _ in range(MOST_ITERATIONS):
+        normal = jacobian.T @ jacobian
+        gradient = jacobian.T @ here
+        for k in range(4):
+            normal[k, k] = normal[k, k] * (1.0 + damping) + 1e-9 * (cost + 1.0)
+        tried = np.minimum(np.maximum(step - np.linalg.solve(normal, gradient), low), high)
+        there = _residual(time, flux, root, start + tried * scale)
+        new = np.sum(there * there)
+        if new < cost:
+            done = cost - new < 1e-4 * cost / time.shape[0]
+            step, here, cost = tried, there, new
+            damping = max(damping * 0.2, 1e-6)
+            jacobian = _jacobian(time, flux, root, start, scale, step, here)
+            if done:
+                break
+        else:
+            damping *= 8.0
+            if damping > 1e6:
+                break
+    return step, cost, jacobian
 
 
 def _described(
-    time: Array, flux: Array, weight: Array, values: Array, scale: Array, found: Any
+    time: Array,
+    flux: Array,
+    weight: Array,
+    values: Array,
+    scale: Array,
+    after: float,
+    jacobian: Array,
 ) -> Trapezoid:
     dip = shape(time, *values)
     level, depth, spread = _linear(dip, flux, weight)
     constant = np.sum(weight * flux) / weight.sum()
-    after = 2.0 * found.cost
     free = max(len(time) - 6, 1)
     factor = np.sqrt(max(after / free, 1.0))
-    normal = found.jac.T @ found.jac
-    errors = factor * scale * np.sqrt(np.diag(np.linalg.pinv(normal, rcond=1e-8)))
+    normal = jacobian.T @ jacobian
+    errors = factor * scale * np.sqrt(np.abs(np.diag(np.linalg.pinv(normal, rcond=1e-8))))
+    errors = np.minimum(errors, scale / np.sqrt(3.0))  # where no ingress is seen: even in bounds
     return Trapezoid(
         period=float(values[0]),
         t0=float(values[1]),
