@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,7 @@ def _photometry(
     predicted = MAG_PER_LN * np.sqrt(2.0) * judged.found.flux_width[hit].astype(np.float64)
     edges = judged.truth.mag.max() - np.array(BIN_EDGES)
     scatter = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (true_mag >= low) & (true_mag < high)
         row = {"mag": [round(float(low), 2), round(float(high), 2)], "number": int(inside.sum())}
         row |= {"mag_scatter": robust_width(miss[inside]), "x_scatter": robust_width(shift[inside])}

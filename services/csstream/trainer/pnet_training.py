@@ -35,7 +35,7 @@ class TrainingSettings:
     batch: int = 4
     channels: int = 32
     blocks: int = 5
-    peak_rate: float = 3e-3
+    peak_rate: float = 1.6e-3
     warmup: float = 0.03  # share of the run
     clip: float = 5.0  # of the gradient's norm
     renew_every: int = 4  # steps per new scene
@@ -108,6 +108,7 @@ class Trainer:
             "history": json.dumps(self.history),
             "settings": settings,
             "instrument": self.instrument.name,
+            "device": str(self.device),
         }
         partial = self.folder / f"{CHECKPOINT}.part"
         torch.save(state, partial)
@@ -152,6 +153,7 @@ class Trainer:
 
     def _checkpoint(self, report: Callable[[str], None]) -> None:
         entry = self.validate()
+        entry["rate"] = learning_rate(self.settings, self.progress.share(self.settings))
         self.history.append(entry)
         report("validation " + "  ".join(f"{k} {v:.4g}" for k, v in entry.items()))
         self.save()
