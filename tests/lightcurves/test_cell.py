@@ -1,0 +1,138 @@
+"""Curves of a cell, and the panels cut from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from csstream.contracts.codec import encode
+from csstream.lightcurves.cell import Cell, Rules
+from csstream.lightcurves.geometry import cell_centre
+from csstream.lightcurves.objects import OBJECT_BITS
+from csstream.lightcurves.panels import cut_panel
+from csstream.lightcurves.schedule import Schedule
+
+CELL = 1234567
+RA, DEC = np.degrees(cell_centre(CELL))
+RULES = Rules(Schedule(8, 1.3), confirm_sources=2, confirm_epochs=6)
+
+
+def frames(batch, visits: int, stars: int = 200, seed: int = 0, **changes):
+    """Frames in which each star has its own flux plus the visit's number."""
+    rng = np.random.default_rng(seed)
+    ra, dec = RA + rng.uniform(-8, 8, stars) / 3600, DEC + rng.uniform(-8, 8, stars) / 3600
+    flux = 100.0 * np.arange(1, stars + 1)
+    made = []
+    for visit in range(1, visits + 1):
+        seen = rng.random(stars) < 0.8
+        fields = {"flags": np.flatnonzero(seen).astype(np.int32)} | changes
+        made.append(batch(CELL, visit, ra[seen], dec[seen], flux[seen] + visit, **fields))
+    return made
+
+
+def closed(batches, rules=RULES) -> tuple[Cell, list]:
+    cell = Cell(CELL, rules)
+    for batch in batches:
+        cell.advance([batch], closing=False)
+    due = cell.advance([], closing=True)
+    panels = [p for d in due for p in cut_panel(cell, d, len(batches) + 1, 1 << 22)]
+    return cell, panels
+
+
+def test_every_measured_point_is_in_the_panel_and_no_other(batch):
+    batches = frames(batch, 30)
+    _, panels = closed(batches)
+    assert [len(panel.object_id) for panel in panels] == [128, 72]
+    for panel in panels:
+        star = np.round(np.nanmedian(panel.flux, axis=1) / 10 ** (0.4 * 6.4) / 100).astype(int)
+        expected = 100.0 * star[:, None] + panel.epoch_visit[None, :]
+        got = panel.flux / 10 ** (0.4 * 6.4)
+        seen = np.array([[s - 1 in b.flags for b in batches] for s in star])
+        np.testing.assert_array_equal(np.isfinite(got), seen)
+        np.testing.assert_allclose(got[seen], expected[seen], rtol=1e-6)
+        np.testing.assert_array_equal(panel.flags[~seen], 0)
+        np.testing.assert_array_equal(panel.flags[seen], (star[:, None] - 1 + 0 * seen)[seen])
+
+
+def test_flux_is_in_nanojansky_by_the_zero_point_of_its_frame(batch):
+    batches = frames(batch, 3, stars=1, zero_point=31.4)
+    _, (panel,) = closed(batches)
+    measured = panel.flux[np.isfinite(panel.flux)]
+    assert measured[0] == pytest.approx(101.0)
+    assert np.nanmin(panel.flux_err) == pytest.approx(1.0)
+
+
+def test_ids_are_the_cell_and_the_number(batch):
+    _, (panel, _) = closed(frames(batch, 6))
+    np.testing.assert_array_equal(panel.object_id, (CELL << OBJECT_BITS) + np.arange(1, 129))
+
+
+def test_epochs_are_in_order_of_time_whatever_the_order_of_announcement(batch):
+    batches = frames(batch, 12)
+    times = np.random.default_rng(1).permutation(12) + 61000.0
+    late = [batch_ for batch_ in batches]
+    for b, time in zip(late, times, strict=True):
+        object.__setattr__(b, "mjd_mid_tai", float(time))
+    _, (panel, _) = closed(late)
+    np.testing.assert_array_equal(panel.mjd_mid_tai, np.sort(times))
+    np.testing.assert_array_equal(panel.epoch_visit, np.argsort(times) + 1)
+
+
+def test_large_panels_are_split_by_epochs(batch):
+    batches = frames(batch, 30)
+    cell, whole = closed(batches)
+    due = cell.advance([batches[-1]], closing=True)[0]
+    full = next(cut_panel(cell, due, 32, 1 << 22))
+    parts = list(cut_panel(cell, due, 32, 16_000))
+    assert len(parts) > 2
+    assert [(p.part, p.parts) for p in parts] == [(i, len(parts)) for i in range(len(parts))]
+    np.testing.assert_array_equal(np.concatenate([p.flux for p in parts], axis=1), full.flux)
+    assert all(len(encode(part)) < 17_000 for part in parts)
+    assert len(whole) == 2
+
+
+def test_a_replay_ends_where_the_first_pass_ended(batch):
+    batches = frames(batch, 40)
+    once, again = Cell(CELL, RULES), Cell(CELL, RULES)
+    for batch_ in batches[:25]:
+        once.advance([batch_], closing=False)
+    once.advance([], closing=True)
+    for batch_ in batches[25:]:
+        once.advance([batch_], closing=False)
+    again.replay(batches, closings=[25.5])
+    panels = [
+        [encode(p) for d in cell.advance([], closing=True) for p in cut_panel(cell, d, 41, 1 << 22)]
+        for cell in (once, again)
+    ]
+    assert len(panels[0]) == 2
+    assert panels[0] == panels[1]
+
+
+def test_examinations_count_from_one_and_closing_comes_once(batch):
+    cell = Cell(CELL, RULES)
+    seen = [
+        due
+        for batch_ in frames(batch, 20, stars=5)
+        for due in cell.advance([batch_], closing=False)
+    ]
+    assert [due.examination for due in seen] == list(range(1, len(seen) + 1))
+    assert len(seen) >= 3
+    (end,) = cell.advance([], closing=True)
+    assert end.closing
+    assert end.examination == len(seen) + 1
+    assert cell.advance([], closing=True) == []
+
+
+def test_another_band_is_not_mixed_in(batch):
+    batches = frames(batch, 6) + frames(batch, 6, seed=1, band="g")
+    cell, panels = closed(batches)
+    assert cell.ignored == 6
+    assert panels[0].band == "i"
+    assert panels[0].flux.shape[1] == 6
+
+
+def test_an_empty_frame_is_an_epoch(batch):
+    batches = [*frames(batch, 6, stars=3), batch(CELL, 7, [], [], [])]
+    _, (panel,) = closed(batches)
+    assert panel.flux.shape == (3, 7)
+    assert np.isnan(panel.flux[:, 6]).all()

@@ -1,0 +1,184 @@
+"""The state machine of a partition: the same panels whatever the order of arrival."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csstream.contracts.cells import cells_of
+from csstream.contracts.codec import encode
+from csstream.contracts.errors import BadInputError
+from csstream.contracts.records import Measurements, Panel
+from csstream.lightcurves import keys
+from csstream.lightcurves.cell import Rules
+from csstream.lightcurves.objects import OBJECT_BITS
+from csstream.lightcurves.schedule import Schedule
+from csstream.lightcurves.state import PartitionState
+from csstream.lightcurves.store import MemoryStore
+
+RULES = Rules(Schedule(4, 1.2), confirm_sources=2, confirm_epochs=4)
+
+
+def key_of(record) -> bytes:
+    if isinstance(record, Measurements):
+        return keys.entry_key(record.cell, record.visit, record.detector)
+    return keys.marker_key(record.visit, record.detector)
+
+
+class Machine:
+    """A state, its store, and all panels that it has sent."""
+
+    def __init__(self, store: MemoryStore | None = None, rules: Rules = RULES, **options) -> None:
+        self.store = store or MemoryStore()
+        self.state = PartitionState(self.store, rules, **options)
+        self.panels: list[Panel] = []
+
+    def take(self, record) -> None:
+        if self.store.get(key_of(record)) is None:
+            self.state.check(record)
+            self.store.put(key_of(record), encode(record))
+        self.state.note(record)
+        for visit in self.state.closed_beyond_sent():
+            self.panels += self.state.cut(visit)
+            self.store.put(keys.SENT, keys.sent_value(visit))
+            self.state.finish(visit)
+
+    def run(self, records) -> list[bytes]:
+        for record in records:
+            self.take(record)
+        return self.sent()
+
+    def sent(self) -> list[bytes]:
+        return [encode(panel) for panel in self.panels]
+
+
+@cache
+def survey(field_class, visits: int = 6) -> tuple:
+    """Records of partition 0 for a field that crosses cells, two detectors a visit."""
+    field = field_class(stars=15, detectors=2, partitions=1, seed=4, spurious=1)
+    return tuple(record for _, record in field.run(visits))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_any_order_with_repeats_gives_the_same_bytes(make_field, data):
+    records = survey(make_field)
+    expected = Machine().run(records)
+    assert len(expected) > 5
+    order = data.draw(st.permutations(range(len(records))))
+    repeats = data.draw(st.lists(st.sampled_from(range(len(records))), max_size=20))
+    shuffled = [records[i] for i in order]
+    for i in repeats:
+        shuffled.insert(data.draw(st.integers(0, len(shuffled))), records[i])
+    assert Machine().run(shuffled) == expected
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_a_restart_anywhere_continues_with_the_same_bytes(make_field, data):
+    records = survey(make_field)
+    expected = Machine().run(records)
+    cut = data.draw(st.integers(0, len(records)))
+    first = Machine()
+    first.run(records[:cut])
+    second = Machine(first.store)
+    replayed = data.draw(st.integers(0, cut))  # uncommitted messages come again
+    assert first.sent() + second.run(records[replayed:]) == expected
+
+
+def test_cells_dropped_from_memory_change_nothing(make_field):
+    records = survey(make_field)
+    assert Machine(cache_bytes=1).run(records) == Machine().run(records)
+
+
+def test_panels_cut_but_not_sent_are_cut_again_the_same(make_field):
+    """Sending failed: the sent frontier did not move, a new state starts from the same store."""
+    records = survey(make_field)
+    expected = Machine().run(records)
+    failed = Machine()
+    for record in records[:-1]:
+        failed.take(record)
+    failed.store.put(key_of(records[-1]), encode(records[-1]))
+    failed.state.note(records[-1])
+    for visit in failed.state.closed_beyond_sent():
+        list(failed.state.cut(visit))  # sent nowhere: the worker died here
+        break
+    again = Machine(failed.store)
+    again.take(records[-1])  # known key: counts once
+    assert failed.sent() + again.sent() == expected
+
+
+def test_nothing_is_cut_before_all_detectors_and_batches_are_here(make_field):
+    records = survey(make_field)
+    missing = next(i for i, r in enumerate(records) if isinstance(r, Measurements) and r.visit == 3)
+    machine = Machine()
+    machine.run([record for i, record in enumerate(records) if i != missing])
+    assert machine.state.sent == 2
+    assert machine.state.arrivals.missing() == 1
+    machine.take(records[missing])
+    assert machine.state.sent == records[-1].visit
+
+
+def test_an_exposure_that_was_given_up_closes_too(make_field):
+    field = make_field(partitions=1)
+    machine = Machine()
+    machine.run(record for _, record in field.visit(1))
+    machine.run(record for _, record in field.markers(2, (), reason="corrupt_fits"))
+    assert machine.state.sent == 2
+
+
+def test_a_batch_behind_the_frontier_is_refused(make_field, batch):
+    machine = Machine()
+    records = survey(make_field)
+    machine.run(records)
+    stranger = batch(records[0].cell + 1, 3, [], [], [], detectors_in_visit=2)
+    with pytest.raises(BadInputError, match="closed up to") as refused:
+        machine.take(stranger)
+    assert refused.value.reason == "late_message"
+
+
+def test_a_match_radius_of_nothing_is_refused(batch):
+    with pytest.raises(BadInputError) as refused:
+        Machine().take(batch(5, 1, [], [], [], match_radius_arcsec=0.0))
+    assert refused.value.reason == "match_radius"
+
+
+def test_a_second_sequence_closes_only_what_it_touched(make_field, batch):
+    field = make_field(partitions=1, stars=30)
+    records = [record for _, record in field.run(6)]
+    machine = Machine()
+    machine.run(records)
+    before = len(machine.panels)
+    cell = records[0].cell
+    only = [b for b in field.batches(8) if b.cell == cell]
+    marker = field.markers(8, only)
+    machine.run([*only, marker[0][1], field.end(9)[0][1]])
+    closing = [panel for panel in machine.panels[before:] if panel.closing]
+    assert {panel.cell for panel in closing} == {cell}
+
+
+def test_no_star_on_a_border_has_two_curves_or_none(make_field):
+    """Stars within a few pixels of the border between two cells, measured with scatter."""
+    field = make_field(stars=9000, size_arcsec=60.0, partitions=1, seed=8, spurious=0)
+    index = cells_of(field.ra, field.dec)
+    step = 0.15 / 3600  # two pixels
+    near = np.zeros(field.stars, bool)
+    for dra, ddec in ((step, 0), (-step, 0), (0, step), (0, -step)):
+        near |= cells_of(field.ra + dra, field.dec + ddec) != index
+    field.ra, field.dec, field.flux = field.ra[near], field.dec[near], field.flux[near]
+    field.stars = int(near.sum())
+    assert field.stars > 40
+    machine = Machine(rules=Rules(Schedule(100, 1.1), confirm_sources=3, confirm_epochs=20))
+    machine.run(record for _, record in field.run(25))
+    panels = [panel for panel in machine.panels if panel.closing]
+    ra = np.concatenate([panel.ra for panel in panels])
+    dec = np.concatenate([panel.dec for panel in panels])
+    ids = np.concatenate([panel.object_id for panel in panels])
+    assert {int(i) >> OBJECT_BITS for i in ids} <= {panel.cell for panel in panels}
+    distance = np.hypot(ra[:, None] - field.ra, dec[:, None] - field.dec) * 3600
+    curves_of_star = np.bincount(distance.argmin(axis=1), minlength=field.stars)
+    np.testing.assert_array_equal(curves_of_star, 1)
