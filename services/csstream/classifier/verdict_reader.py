@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from csstream.contracts.errors import TransientError
+from csstream.runtime.offsets import end_offsets
 
 POLL_MS: Final = 500
 SILENCE_S: Final = 60.0  # without a record before the read is given up
@@ -39,8 +40,7 @@ def verdict_reader(
 def _records(
     consumer: Any, place: TopicPartition, silence_s: float
 ) -> Iterator[tuple[bytes, bytes | None]]:
-    consumer.assign([place])
-    end = consumer.end_offsets([place])[place]
+    end = end_offsets(consumer, [place])[place]
     consumer.seek_to_beginning(place)
     heard = time.monotonic()
     while (at := consumer.position(place)) < end:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import socket
+import time
+from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from csstream.contracts.errors import TransientError
 from csstream.subscriber.settings import SubscriberSettings
+
+KNOCK_S: Final = 2.0  # [s] for one connection
 
 
 def open_consumer(settings: SubscriberSettings, group_id: str | None) -> KafkaConsumer:
@@ -20,13 +24,31 @@ def open_consumer(settings: SubscriberSettings, group_id: str | None) -> KafkaCo
         No broker answers at the address.
     """
     try:
+        _knock(settings)  # first: a client that cannot connect leaves its sockets open
         return KafkaConsumer(**_options(settings, group_id))
-    except KafkaError as error:
+    except (KafkaError, OSError) as error:
         raise TransientError(
-            f"no Kafka broker answers at {settings.bootstrap_servers}: {_short(error)}. Start the "
-            "chain with `csstream run` (or `make run`), or name your broker with "
-            "--bootstrap-servers HOST:PORT or CSSTREAM_BOOTSTRAP_SERVERS"
+            f"no Kafka broker answers at {settings.bootstrap_servers}: {error}. Start the chain "
+            "with `csstream run` (or `make run`), or name your broker with --bootstrap-servers "
+            "HOST:PORT or CSSTREAM_BOOTSTRAP_SERVERS"
         ) from error
+
+
+def _knock(settings: SubscriberSettings) -> None:
+    """Return when a bootstrap server takes connections; OSError when none does in time."""
+    servers = [server.rpartition(":") for server in settings.bootstrap_servers.split(",")]
+    deadline = time.monotonic() + settings.connect_timeout_ms / 1000
+    while True:
+        for host, _, port in servers:
+            try:
+                socket.create_connection((host, int(port)), KNOCK_S).close()
+                return
+            except ValueError:
+                raise OSError(f"{host}:{port} is no HOST:PORT") from None
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+        time.sleep(KNOCK_S / 10)
 
 
 def partitions_of(
@@ -62,7 +84,3 @@ def _options(settings: SubscriberSettings, group_id: str | None) -> dict[str, An
         "fetch_max_wait_ms": 200,
         "reconnect_backoff_max_ms": 2000,
     }
-
-
-def _short(error: Exception) -> str:
-    return str(error).removeprefix(f"{type(error).__name__}: ")

@@ -23,6 +23,7 @@ from csstream.contracts.codec import decode
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert
 from csstream.runtime.logging import get_logger
+from csstream.runtime.offsets import end_offsets
 from csstream.subscriber.connection import open_consumer, partitions_of
 from csstream.subscriber.filters import AlertFilter
 from csstream.subscriber.progress import Progress, Seen
@@ -165,8 +166,7 @@ class AlertStream:
     def _seek(self) -> None:
         client = self._client()
         places = partitions_of(client, self._topic, self._settings)
-        client.assign(places)
-        self._ends = client.end_offsets(places)
+        self._ends = end_offsets(client, places)
         starts = self._starts(client, places)
         for place in places:
             stored = client.committed(place) if self.group_id is not None else None
