@@ -112,6 +112,8 @@ class Worker:
         """Tell the service which partitions went and came, in that order."""
         for assigned, partitions in self._changes.take():
             callback = self._on_assigned if assigned else self._on_revoked
+            if assigned:
+                self._go_back(partitions)
             self._log.info("assigned" if assigned else "revoked", partitions=_names(partitions))
             self._run_beside(executor.submit(callback, partitions))
             if assigned:
@@ -119,9 +121,23 @@ class Worker:
                 self._health.set_ready()
                 self._metrics.ready.labels(self._stage).set(1)
 
+    def _go_back(self, partitions: Partitions) -> None:
+        """Read assigned partitions from where they are committed.
+
+        kafka-python keeps the position of a partition that stays with a member through a
+        rebalance; what is uncommitted, and was dropped with the partition, must come again.
+        """
+        earliest = self._consumer.config["auto_offset_reset"] == "earliest"
+        for place in partitions:
+            offset = self._consumer.committed(place, timeout_ms=10_000)
+            with suppress(KeyError, AssertionError, KafkaError):  # taken away a moment ago
+                if offset is not None:
+                    self._consumer.seek(place, offset)
+                elif earliest:
+                    self._consumer.seek_to_beginning(place)
+
     def _take(self, message: Message, executor: ThreadPoolExecutor) -> None:
         """Have one message handled and commit it, unless its partition went meanwhile."""
-        epoch = self._changes.epoch(message)
         self._metrics.busy.labels(self._stage).set(1)
         try:
             self._run_beside(executor.submit(self._attempt, message))
@@ -132,35 +148,41 @@ class Worker:
             return
         finally:
             self._metrics.busy.labels(self._stage).set(0)
-        if self._changes.epoch(message) != epoch:
-            self._log.warning("revoked while in hand: not committed", message=message.place)
-            return
         self._metrics.messages_in.labels(self._stage).inc()
-        if self._commit_when(message):
+        if not self._is_ours(message):  # its new owner gets it again
+            self._log.warning("revoked while in hand: not committed", message=message.place)
+        elif self._commit_when(message):
             self._commit(message)
+
+    def _is_ours(self, message: Message) -> bool:
+        """Whether the message's partition is still ours, at a position behind the message."""
+        place = TopicPartition(message.topic, message.partition)
+        with suppress(KafkaError, AssertionError):
+            if place in self._consumer.assignment():
+                return bool(self._consumer.position(place, timeout_ms=1000) > message.offset)
+        return False
 
     def _run_beside(self, work: Future[None]) -> None:
         """Wait for ``work`` while the group sees that this member is alive."""
         done = wait([work], timeout=BUSY_POLL_S).done
-        if not done:
-            self._consumer.pause(*self._consumer.assignment())
         while not done:
             self._health.beat()
-            self._poll_paused()
+            self._pause_all()
+            for batch in self._consumer.poll(timeout_ms=0, max_records=1).values():
+                for record in batch:  # of a partition assigned just now, not yet paused
+                    self._rewind(record)
             done = wait([work], timeout=BUSY_POLL_S).done
         self._consumer.resume(*self._consumer.paused())
         work.result()
 
-    def _poll_paused(self) -> None:
-        for batch in self._consumer.poll(timeout_ms=0, max_records=1).values():
-            for record in batch:  # of a partition assigned just now, not yet paused
-                self._rewind(record)
-        unpaused = self._consumer.assignment() - self._consumer.paused()
-        self._consumer.pause(*unpaused)
+    def _pause_all(self) -> None:
+        for place in self._consumer.assignment() - self._consumer.paused():
+            with suppress(KeyError, KafkaError):  # taken away a moment ago
+                self._consumer.pause(place)
 
     def _rewind(self, record: Any) -> None:
         place = TopicPartition(record.topic, record.partition)
-        if place in self._consumer.assignment():
+        with suppress(KeyError, AssertionError, KafkaError):  # taken away: its owner reads it
             self._consumer.seek(place, record.offset)
 
     def _attempt(self, message: Message) -> None:
@@ -217,7 +239,6 @@ class _Changes(ConsumerRebalanceListener):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._queue: list[tuple[bool, Partitions]] = []
-        self._epochs: dict[tuple[str, int], int] = {}
 
     @property
     def pending(self) -> bool:
@@ -228,15 +249,9 @@ class _Changes(ConsumerRebalanceListener):
             taken, self._queue = self._queue, []
         return taken
 
-    def epoch(self, message: Message) -> int:
-        """How often the message's partition has been taken away so far."""
-        return self._epochs.get((message.topic, message.partition), 0)
-
     def on_partitions_revoked(self, revoked: Any) -> None:
-        with self._lock:
-            for place in revoked:
-                self._epochs[tuple(place)] = self._epochs.get(tuple(place), 0) + 1
-            if revoked:
+        if revoked:
+            with self._lock:
                 self._queue.append((False, sorted(revoked)))
 
     def on_partitions_assigned(self, assigned: Any) -> None:
