@@ -2,7 +2,8 @@
 
 Each panel has one set of time stamps and stars of all kinds with the troubles of crowded
 photometry: correlated noise, outliers, fluxes that jump when a neighbour is missed, gaps,
-zero-point residuals, a dependence on the width of the PSF. Only what the search shortlists becomes a row.
+zero-point residuals, a dependence on the width of the PSF. Only what the search shortlists
+becomes a row.
 """
 
 from __future__ import annotations

@@ -1,0 +1,126 @@
+"""``csstream examine``: light curves in, one row per object out, without any Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def command(
+    lightcurves: Annotated[
+        Path, typer.Argument(help="Table of measurements: .parquet, .ecsv, .fits or .csv.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Result: .ecsv, .parquet, .fits or .csv.")
+    ],
+    time_column: Annotated[str, typer.Option(help="Name of the time column.")] = "mjd_mid_tai",
+    time_scale: Annotated[
+        str, typer.Option(help="Scale of the times, such as tai or bjd_tdb; t0 is in it too.")
+    ] = "",
+    band: Annotated[
+        str | None, typer.Option(help="Use the rows of this band, where the table has several.")
+    ] = None,
+    classifier: Annotated[
+        str, typer.Option(help="Network (name or ONNX file), or 'rules' for none.")
+    ] = "classifier",
+    provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    shortest_period: Annotated[
+        float | None, typer.Option(min=0.001, help="[day] Default: from the sampling.")
+    ] = None,
+    longest_period: Annotated[
+        float | None, typer.Option(min=0.001, help="[day] Default: time span / 1.5.")
+    ] = None,
+    alerts_only: Annotated[
+        bool, typer.Option("--alerts-only", help="Write only objects worth an alert.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Look for variable stars in light curves.
+
+    The table has a row per measurement with object_id, a time, and flux, flux_err or mag, mag_err.
+    """
+    from csstream.timeseries.errors import TimeseriesError
+    from csstream.timeseries.settings import ExamineSettings
+    from csstream.timeseries.tables import file_kind
+
+    settings = ExamineSettings(
+        shortest_period=shortest_period, longest_period=longest_period, look_at_all=True
+    )
+    try:
+        file_kind(output)
+        network = _network(classifier, provider)
+        columns = _examine(lightcurves, time_column, band, settings, network, quiet)
+    except (TimeseriesError, OSError) as error:
+        typer.echo(f"csstream examine: {error}", err=True)
+        raise typer.Exit(1) from error
+    if alerts_only:
+        columns = {name: values[columns["crossed"]] for name, values in columns.items()}
+    _write(columns, output, lightcurves, _scale(time_column, time_scale), network)
+
+
+def _network(name: str, provider: str) -> Any:
+    """The classifier, or None for rules; a missing onnxruntime or network ends the command."""
+    if name == "rules":
+        return None
+    try:
+        from csstream.inference.classifier import CurveClassifier
+        from csstream.inference.session import InferenceError, open_session
+    except ImportError as error:
+        typer.echo(
+            "csstream examine: onnxruntime is missing: install csstream[cpu] (or [gpu]), "
+            "or take --classifier rules",
+            err=True,
+        )
+        raise typer.Exit(1) from error
+    try:
+        return CurveClassifier(open_session(name, provider=provider))  # type: ignore[arg-type]
+    except InferenceError as error:
+        typer.echo(f"csstream examine: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _examine(
+    path: Path, time_column: str, band: str | None, settings: Any, network: Any, quiet: bool
+) -> dict[str, Any]:
+    """Columns of all objects, in the order in which the file names them."""
+    import numpy as np
+
+    from csstream.cli.progress import progress_bar
+    from csstream.timeseries.examine import examine_panel
+    from csstream.timeseries.results_table import result_columns
+    from csstream.timeseries.tables import panels_of, read_curves
+
+    table = read_curves(path, time_column, band)
+    ids, first = np.unique(table.object_id, return_index=True)
+    parts = []
+    done = 0
+    with progress_bar("examining", quiet=quiet) as update:
+        for panel in panels_of(table):
+            result = examine_panel(panel.time, panel.flux, panel.flux_err, settings, network)
+            parts.append(result_columns(panel.object_id, result))
+            done += len(panel.object_id)
+            update(done, len(ids))
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    place = first[np.searchsorted(ids, joined["object_id"])]
+    order = np.argsort(place, kind="stable")
+    return {name: values[order] for name, values in joined.items()}
+
+
+def _scale(column: str, scale: str) -> str:
+    return scale or ("tai" if column == "mjd_mid_tai" else "as in the input")
+
+
+def _write(columns: dict[str, Any], output: Path, source: Path, scale: str, network: Any) -> None:
+    from csstream.timeseries.results_table import write_results
+
+    meta = {
+        "source": source.name,
+        "time_scale": scale,
+        "model": "rules" if network is None else network.version,
+    }
+    write_results(columns, output, meta)
+    kinds = columns["kind"][columns["crossed"]]
+    found = ", ".join(f"{(kinds == kind).sum()} {kind}" for kind in sorted(set(kinds))) or "none"
+    typer.echo(f"{len(columns['kind'])} objects, worth an alert: {found}; {output}", err=True)
