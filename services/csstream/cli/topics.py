@@ -13,7 +13,9 @@ from csstream.runtime.admin import Difference, check_topics, create_topics
 from csstream.runtime.kafka import make_admin
 from csstream.runtime.settings import ServiceSettings
 
-app = typer.Typer(help="Create and check the Kafka topics.", no_args_is_help=True)
+app = typer.Typer(
+    help="Create and check the Kafka topics.", no_args_is_help=True, add_completion=False
+)
 
 Partitions = Annotated[
     int | None,
