@@ -11,6 +11,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from csstream.publisher.watch import list_files
+
 AHEAD = 3  # one measured, one announced, one being looked at by the publisher
 
 
@@ -25,7 +27,7 @@ class Feed:
 
     def step(self, processed: int) -> int:
         """Move the frames that are due, given how many are processed; return how many moved."""
-        waiting = sorted(self.made.glob("*.fits*")) if self.made.is_dir() else []
+        waiting = list_files([self.made]) if self.made.is_dir() else []
         room = max(0, self.ahead - (self.moved - processed))
         due = waiting[:room]
         for path in due:

@@ -113,7 +113,8 @@ def draw_evaluation(evaluation: Evaluation) -> Figure:
             snr = [o.chance.snr for o in shown]
             left.scatter(mag, snr, marker=marker, color=colour, label=label, s=42)
     _finish(left, "mean magnitude [mag]", "ideal signal-to-noise", "what was injected")
-    left.set_yscale("log")
+    if any(o.chance.snr > 0 for o in evaluation.outcomes):
+        left.set_yscale("log")
     found_period = [o for o in evaluation.outcomes if o.alert and np.isfinite(o.period_ratio)]
     _draw_periods(right, found_period)
     return figure
