@@ -12,7 +12,7 @@ import pytest
 with warnings.catch_warnings():
     # kafka-python and Faust use what newer Pythons deprecate, once, on import
     warnings.simplefilter("ignore", DeprecationWarning)
-    import faust  # noqa: F401
+    import faust
     import faust.transport.drivers.aiokafka  # noqa: F401
     import kafka  # noqa: F401
 
@@ -173,4 +173,4 @@ def to_key() -> Callable[..., bytes]:
 
 @pytest.fixture
 def store() -> Iterator[MemoryStore]:
-    yield MemoryStore()
+    return MemoryStore()

@@ -70,7 +70,7 @@ def test_ids_are_the_cell_and_the_number(batch):
 def test_epochs_are_in_order_of_time_whatever_the_order_of_announcement(batch):
     batches = frames(batch, 12)
     times = np.random.default_rng(1).permutation(12) + 61000.0
-    late = [batch_ for batch_ in batches]
+    late = list(batches)
     for b, time in zip(late, times, strict=True):
         object.__setattr__(b, "mjd_mid_tai", float(time))
     _, (panel, _) = closed(late)

@@ -1,0 +1,270 @@
+"""The Faust worker as a process, on a real broker: killed, paused, moved, and nothing is lost."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+
+from csstream.contracts.codec import decode, encode
+from csstream.contracts.records import ClosedMarker, DeadLetter, Measurements, Panel
+from csstream.lightcurves import keys
+from csstream.lightcurves.settings import LightcurvesSettings
+from csstream.lightcurves.state import PartitionState
+from csstream.lightcurves.store import MemoryStore
+from csstream.run.apache import ApacheBroker, why_no_apache
+from csstream.run.brokers import Broker, EmbeddedBroker
+from csstream.runtime.admin import create_topics
+from csstream.runtime.kafka import Outgoing, make_admin, make_consumer, make_producer, send_all
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+PARTITIONS = 2
+_numbers = itertools.count(1)
+PanelId = tuple[int, int, int, int]
+
+
+@pytest.fixture(
+    scope="module", params=["embedded", pytest.param("apache", marks=pytest.mark.apache)]
+)
+def broker(request, tmp_path_factory) -> Iterator[Broker]:
+    kind = {"embedded": EmbeddedBroker, "apache": ApacheBroker}[request.param]
+    if request.param == "apache" and (reason := why_no_apache()):
+        pytest.skip(reason)
+    with kind(directory=tmp_path_factory.mktemp(request.param)) as running:
+        yield running
+
+
+@dataclass
+class Bench:
+    """A topic prefix of its own, clients, and worker processes."""
+
+    settings: LightcurvesSettings
+    tmp_path: Path
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.topics = self.settings.topics()
+        self.admin = make_admin(self.settings)
+        create_topics(self.admin, self.topics)
+        self.producer = make_producer(self.settings, "test")
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait()
+        self.producer.close(timeout=5)
+        self.admin.close()
+
+    def send(self, records) -> None:
+        """Send (partition, record or bytes), one batch of messages."""
+        name = self.topics.measurements.name
+        values = [(p, r if isinstance(r, bytes) else encode(r)) for p, r in records]
+        send_all(self.producer, [Outgoing(name, p, None, value) for p, value in values])
+
+    def start(self, name: str = "one", **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker with a state directory of its own."""
+        variables = {
+            f"CSSTREAM_{key.upper()}": str(value)
+            for key, value in self.settings.model_dump(exclude_none=True).items()
+        }
+        variables |= {"CSSTREAM_STATE_DIR": str(self.tmp_path / name), "CSSTREAM_INSTANCE_ID": name}
+        variables |= {"NUMBA_NUM_THREADS": "1"} | environment
+        with (self.tmp_path / f"{name}.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "csstream.cli.main", "serve", "lightcurves"],
+                env=os.environ | variables,
+                stderr=log,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def read(self, topic, until: Callable[[list], bool] = lambda _: False, idle: float = 2.0):
+        """Messages of a topic, until a condition holds or none has come for ``idle`` seconds."""
+        consumer = make_consumer(self.settings, None, "test-reader")
+        places = [TopicPartition(topic.name, p) for p in range(topic.partitions)]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        found: list = []
+        last = time.monotonic()
+        while not until(found) and time.monotonic() - last < idle:
+            for messages in consumer.poll(timeout_ms=200).values():
+                found += messages
+                last = time.monotonic()
+        consumer.close()
+        return found
+
+    def panels(self, wanted: int, idle: float = 40.0) -> dict[PanelId, set[bytes]]:
+        """Bytes of every panel, until there are as many different ones as wanted."""
+        found = self.read(self.topics.lightcurves, lambda m: len(by_id(m)) >= wanted, idle)
+        return by_id(found)
+
+    def wait_for_panels(self, n: int) -> None:
+        messages = self.read(self.topics.lightcurves, lambda m: len(m) >= n, 40.0)
+        assert len(messages) >= n, self.logs()
+
+    def committed(self) -> dict[int, int]:
+        group = self.settings.group_id("lightcurves")
+        found = self.admin.list_group_offsets([group])[group]
+        return {place.partition: offset.offset for place, offset in found.items()}
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-3000:] for path in self.tmp_path.glob("*.log"))
+
+
+def by_id(messages) -> dict[PanelId, set[bytes]]:
+    found: dict[PanelId, set[bytes]] = {}
+    for message in messages:
+        panel = decode(message.value, Panel)
+        place = (panel.cell, panel.panel, panel.examination, panel.part)
+        found.setdefault(place, set()).add(message.value)
+    return found
+
+
+def expected_panels(settings: LightcurvesSettings, records) -> dict[PanelId, set[bytes]]:
+    """What the state machine by itself makes of the records."""
+    found: dict[PanelId, set[bytes]] = {}
+    for partition in range(PARTITIONS):
+        store = MemoryStore()
+        state = PartitionState(store, settings.rules())
+        for record in (record for p, record in records if p == partition):
+            store.put(key_of(record), encode(record))
+            state.note(record)
+            for visit in state.closed_beyond_sent():
+                for panel in state.cut(visit):
+                    place = (panel.cell, panel.panel, panel.examination, panel.part)
+                    found[place] = {encode(panel)}
+                state.finish(visit)
+    return found
+
+
+def key_of(record: Measurements | ClosedMarker) -> bytes:
+    if isinstance(record, Measurements):
+        return keys.entry_key(record.cell, record.visit, record.detector)
+    return keys.marker_key(record.visit, record.detector)
+
+
+@pytest.fixture
+def bench(broker, tmp_path) -> Iterator[Bench]:
+    settings = LightcurvesSettings(
+        bootstrap_servers=broker.bootstrap_servers,
+        topic_prefix=f"lc{next(_numbers)}-",
+        partitions=PARTITIONS,
+        first_examination=5,
+        examination_growth=1.2,
+        confirm_sources=2,
+        commit_interval_s=0.2,
+        request_timeout_s=20,
+    )
+    made = Bench(settings, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def records(make_field) -> list:
+    return make_field(stars=40, detectors=2, partitions=PARTITIONS, seed=6).run(24)
+
+
+def test_the_worker_sends_what_the_state_machine_says_and_leaves_tidily(bench, records):
+    expected = expected_panels(bench.settings, records)
+    worker = bench.start()
+    bench.send([*records[:30], (1, b"garbage"), *records[30:]])
+    assert bench.panels(len(expected)) == expected
+    started = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0, bench.logs()
+    assert time.monotonic() - started < 10
+    sent = [sum(p == partition for p, _ in records) for partition in range(PARTITIONS)]
+    assert bench.committed() == {0: sent[0], 1: sent[1] + 1}
+    letters = bench.read(bench.topics.dead_letters("lightcurves"), lambda m: len(m) == 1)
+    assert [decode(m.value, DeadLetter).value for m in letters] == [b"garbage"]
+
+
+@pytest.mark.parametrize("keep_state", [True, False], ids=["state-kept", "state-lost"])
+def test_kill_9_again_and_again_loses_and_changes_nothing(bench, records, keep_state):
+    expected = expected_panels(bench.settings, records)
+    quarter = len(records) // 4
+    for part in range(4):
+        worker = bench.start()
+        bench.send(records[part * quarter : (part + 1) * quarter if part < 3 else None])
+        if part < 3:
+            time.sleep(3.0 + part)  # somewhere in starting, joining, handling
+            worker.kill()
+            worker.wait()
+            check_committed_is_logged(bench, records)
+            if not keep_state:
+                shutil.rmtree(bench.tmp_path / "one", ignore_errors=True)
+    assert bench.panels(len(expected)) == expected, bench.logs()
+
+
+def check_committed_is_logged(bench: Bench, records) -> None:
+    """Whatever is committed is on the changelog: entry, marker and sent frontier."""
+    logged = {(m.partition, m.key) for m in bench.read(bench.topics.changelog, idle=1.5)}
+    for partition, offset in bench.committed().items():
+        mine = [record for p, record in records if p == partition]
+        missing = [r for r in mine[:offset] if (partition, key_of(r)) not in logged]
+        assert not missing, f"committed {offset}, not on the changelog: {len(missing)}"
+
+
+def test_a_pausing_broker_and_kill_9_commit_nothing_that_is_not_logged(bench, broker, records):
+    expected = expected_panels(bench.settings, records)
+    half = len(records) // 2
+    worker = bench.start()
+    bench.send(records[:half])
+    bench.wait_for_panels(1)
+    for _ in range(3):  # stutter, with commits due every 0.2 s
+        broker.pause()
+        time.sleep(0.4)
+        broker.resume()
+        time.sleep(0.1)
+    broker.pause()
+    time.sleep(0.5)
+    worker.kill()
+    worker.wait()
+    broker.resume()
+    check_committed_is_logged(bench, records)
+    bench.start()
+    bench.send(records[half:])
+    assert bench.panels(len(expected)) == expected, bench.logs()
+
+
+def test_a_second_worker_takes_over_and_back(bench, records):
+    expected = expected_panels(bench.settings, records)
+    third = len(records) // 3
+    first = bench.start("one")
+    bench.send(records[:third])
+    bench.wait_for_panels(1)
+    bench.start("two")
+    bench.send(records[third : 2 * third])
+    time.sleep(8.0)  # the second joins
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(20) == 0, bench.logs()
+    bench.send(records[2 * third :])
+    assert bench.panels(len(expected)) == expected, bench.logs()
+
+
+def test_a_changelog_that_refuses_stops_the_worker_uncommitted(bench, records):
+    """The topic is gone: the send fails, the worker ends with an error and commits nothing."""
+    worker = bench.start(CSSTREAM_REQUEST_TIMEOUT_S="7")
+    deadline = time.monotonic() + 30
+    while "opening partition" not in bench.logs() and time.monotonic() < deadline:
+        time.sleep(0.2)
+        if worker.poll() is not None:
+            pytest.fail(bench.logs())
+    time.sleep(3.0)
+    bench.admin.delete_topics([bench.topics.changelog.name])
+    time.sleep(0.5)
+    bench.send(records[:5])
+    assert worker.wait(60) != 0
+    assert not any(bench.committed().values())
