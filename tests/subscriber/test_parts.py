@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from csstream.subscriber.as_json import to_json
 from csstream.subscriber.filters import REASONS, AlertFilter
 from csstream.subscriber.progress import Progress, Seen
-from csstream.subscriber.rows import heading, row
+from csstream.subscriber.rows import fitting, heading, row
 from csstream.subscriber.start import parse_start
 from csstream.subscriber.text import fap_text, probabilities_text, with_error
 
@@ -127,6 +127,16 @@ def test_rows_line_up_with_the_heading(alert):
     assert line[head.index("class") :].startswith("eclipsing")
     assert "1.23450 ± 0.00012" in line
     assert "–" in row(alert(1, period=NAN, period_err=NAN)).plain
+
+
+@pytest.mark.parametrize("width", [100, 120, 160, 300])
+def test_rows_fit_the_terminal_and_keep_what_matters(alert, width):
+    columns = fitting(width)
+    line = row(alert(1), columns).plain
+    assert len(line) <= width
+    assert "1.23450 ± 0.00012" in line
+    assert "E0.96" in line
+    assert len(columns) == 12 or width < 170
 
 
 def test_json_holds_everything_and_no_nan(alert):

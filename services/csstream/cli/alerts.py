@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from csstream.contracts.records import Alert
 from csstream.subscriber.filters import AlertFilter
 from csstream.subscriber.settings import SubscriberSettings
 from csstream.subscriber.subscriber import AlertStream
+
+Show = Callable[[Alert], None]
 
 
 def command(
@@ -61,9 +64,9 @@ def command(
         stream = AlertStream(settings, from_=from_, follow=follow, group_id=group, wanted=wanted)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--from") from None
-    console = Console(highlight=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError), stream:
-        shown = _show(stream, console, json_lines, plot, limit)
+        show = _json_shower() if json_lines else _table_shower()
+        shown = _show(stream, show, plot, limit)
         if not json_lines:
             _say_end(shown, stream)
 
@@ -75,16 +78,14 @@ def _filter(kinds: list[str], reasons: list[str], max_fap: float) -> AlertFilter
         raise typer.BadParameter(str(error)) from None
 
 
-def _show(
-    stream: AlertStream, console: Console, json_lines: bool, plot: Path | None, limit: int
-) -> int:
+def _show(stream: AlertStream, show: Show, plot: Path | None, limit: int) -> int:
     shown = 0
-    if not json_lines:
-        from csstream.subscriber.rows import heading
-
-        console.print(heading())
     for alert in stream:
-        _show_one(alert, console, json_lines, plot)
+        show(alert)
+        if plot is not None:
+            from csstream.subscriber.plots import plot_alert
+
+            plot_alert(alert, plot)
         if stream.group_id is not None:
             stream.mark_done(alert)
         shown += 1
@@ -93,20 +94,23 @@ def _show(
     return shown
 
 
-def _show_one(alert: Alert, console: Console, json_lines: bool, plot: Path | None) -> None:
-    if json_lines:
-        from csstream.subscriber.as_json import to_json
+def _json_shower() -> Show:
+    from csstream.subscriber.as_json import to_json
 
+    def show(alert: Alert) -> None:
         sys.stdout.write(to_json(alert) + "\n")
         sys.stdout.flush()
-    else:
-        from csstream.subscriber.rows import row
 
-        console.print(row(alert))
-    if plot is not None:
-        from csstream.subscriber.plots import plot_alert
+    return show
 
-        plot_alert(alert, plot)
+
+def _table_shower() -> Show:
+    from csstream.subscriber.rows import fitting, heading, row
+
+    console = Console(highlight=False, soft_wrap=True)
+    columns = fitting(console.width if console.is_terminal else None)
+    console.print(heading(columns))
+    return lambda alert: console.print(row(alert, columns))
 
 
 def _say_end(shown: int, stream: AlertStream) -> None:

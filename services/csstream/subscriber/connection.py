@@ -6,16 +6,16 @@ import socket
 import time
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import TopicPartition
 
 from csstream.contracts.errors import TransientError
+from csstream.runtime.kafka import make_consumer
 from csstream.subscriber.settings import SubscriberSettings
 
 KNOCK_S: Final = 2.0  # [s] for one connection
 
 
-def open_consumer(settings: SubscriberSettings, group_id: str | None) -> KafkaConsumer:
+def open_consumer(settings: SubscriberSettings, group_id: str | None) -> Any:
     """Return a connected consumer that is assigned to nothing yet.
 
     Raises
@@ -25,8 +25,8 @@ def open_consumer(settings: SubscriberSettings, group_id: str | None) -> KafkaCo
     """
     try:
         _knock(settings)  # first: a client that cannot connect leaves its sockets open
-        return KafkaConsumer(**_options(settings, group_id))
-    except (KafkaError, OSError) as error:
+        return make_consumer(settings, group_id, "csstream-subscriber")
+    except (TransientError, OSError) as error:
         raise TransientError(
             f"no Kafka broker answers at {settings.bootstrap_servers}: {error}. Start the chain "
             "with `csstream run` (or `make run`), or name your broker with --bootstrap-servers "
@@ -51,9 +51,7 @@ def _knock(settings: SubscriberSettings) -> None:
         time.sleep(KNOCK_S / 10)
 
 
-def partitions_of(
-    consumer: KafkaConsumer, topic: str, settings: SubscriberSettings
-) -> list[TopicPartition]:
+def partitions_of(consumer: Any, topic: str, settings: SubscriberSettings) -> list[TopicPartition]:
     """Return the partitions of a topic, in order.
 
     Raises
@@ -68,19 +66,3 @@ def partitions_of(
             "with `csstream topics create`, or check the address"
         )
     return [TopicPartition(topic, number) for number in sorted(numbers)]
-
-
-def _options(settings: SubscriberSettings, group_id: str | None) -> dict[str, Any]:
-    size = settings.topics().alerts.max_message_bytes
-    return {
-        "bootstrap_servers": settings.bootstrap_servers.split(","),
-        "bootstrap_timeout_ms": settings.connect_timeout_ms,
-        "group_id": group_id,
-        "client_id": "csstream-subscriber",
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",  # the topic was made anew: read it, repeats are dropped
-        "max_partition_fetch_bytes": size,
-        "fetch_max_bytes": max(size, 52_428_800),
-        "fetch_max_wait_ms": 200,
-        "reconnect_backoff_max_ms": 2000,
-    }

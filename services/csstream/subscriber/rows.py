@@ -17,6 +17,8 @@ COLOURS: Final = {
     "pulsating": "magenta",
     "none": "bright_black",
 }
+GAP: Final = "  "
+DROPPED_FIRST: Final = ("events", "depth [%]", "mag", "RA Dec [deg]", "why")  # on narrow terminals
 
 
 class Column(NamedTuple):
@@ -53,17 +55,29 @@ COLUMNS: Final = (
 )
 
 
-def heading() -> Text:
+def fitting(width: int | None) -> tuple[Column, ...]:
+    """Return the columns that fit into ``width`` characters; None: all of them."""
+    columns = list(COLUMNS)
+    for dropped in DROPPED_FIRST:
+        if width is None or sum(c.width + len(GAP) for c in columns) - len(GAP) <= width:
+            break
+        columns = [c for c in columns if c.heading != dropped]
+    return tuple(columns)
+
+
+def heading(columns: tuple[Column, ...] = COLUMNS) -> Text:
     """Return the table's first line."""
-    cells = [_fit(column.heading, column) for column in COLUMNS]
-    return Text("  ".join(cells).rstrip(), style="bold")
+    return Text(_line([column.heading for column in columns], columns), style="bold")
 
 
-def row(alert: Alert) -> Text:
+def row(alert: Alert, columns: tuple[Column, ...] = COLUMNS) -> Text:
     """Return one alert's line, coloured by its class."""
-    cells = [_fit(column.cell(alert), column) for column in COLUMNS]
-    return Text("  ".join(cells).rstrip(), style=COLOURS[alert.kind])
+    return Text(_line([c.cell(alert) for c in columns], columns), style=COLOURS[alert.kind])
 
 
-def _fit(text: str, column: Column) -> str:
-    return text.rjust(column.width) if column.right else text.ljust(column.width)
+def _line(cells: list[str], columns: tuple[Column, ...]) -> str:
+    sized = [
+        text.rjust(column.width) if column.right else text.ljust(column.width)
+        for text, column in zip(cells, columns, strict=True)
+    ]
+    return GAP.join(sized).rstrip()
