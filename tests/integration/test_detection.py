@@ -108,10 +108,11 @@ def reports(settings, read_topic) -> dict[str, ExposureReport]:
     return {report.exposure_id: report for report in found}
 
 
-def wait_for_reports(settings, read_topic, count: int, log: Path, timeout: float = 180.0):
-    deadline = time.monotonic() + timeout
+def wait_for_reports(settings, read_topic, count: int, process, log: Path):
+    deadline = time.monotonic() + 180.0
     while len(found := reports(settings, read_topic)) < count:
-        assert time.monotonic() < deadline, f"{len(found)} reports\n{log.read_text()[-3000:]}"
+        waiting = process.poll() is None and time.monotonic() < deadline
+        assert waiting, f"{len(found)} reports\n{log.read_text()[-3000:]}"
         time.sleep(0.2)
     return found
 
@@ -195,8 +196,8 @@ def test_broken_inputs_are_dead_lettered_and_the_rest_goes_on(
     ]
     announce(settings, producer, values)
     log = tmp_path / "log"
-    with detection(settings, log):
-        found = wait_for_reports(settings, read_topic, 10, log)
+    with detection(settings, log) as process:
+        found = wait_for_reports(settings, read_topic, 10, process, log)
     letters = [
         decode(message.value, DeadLetter)
         for message in read_topic(settings.topics().dead_letters("detection").name)
@@ -225,14 +226,14 @@ def test_killed_in_the_middle_gives_the_same_bytes(settings, producer, read_topi
     admin.close()
     announce(calm, producer, values)
     log = tmp_path / "log"
-    with detection(calm, log):
-        wait_for_reports(calm, read_topic, FRAMES, log)
+    with detection(calm, log) as process:
+        wait_for_reports(calm, read_topic, FRAMES, process, log)
     announce(settings, producer, values)
     with detection(settings, log) as process:
-        wait_for_reports(settings, read_topic, 2, log)
+        wait_for_reports(settings, read_topic, 2, process, log)
         process.kill()
-    with detection(settings, log):
-        found = wait_for_reports(settings, read_topic, FRAMES, log)
+    with detection(settings, log) as process:
+        found = wait_for_reports(settings, read_topic, FRAMES, process, log)
     undisturbed = contents(measured(calm, read_topic))
     disturbed = contents(measured(settings, read_topic))
     assert all(len(versions) == 1 for versions in disturbed.values())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from csstream.contracts.cells import MAX_MARGIN_ARCSEC
 from csstream.contracts.codec import decode
 from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import Exposure, ExposureReport
@@ -76,7 +77,8 @@ class DetectionHandler:
     ) -> tuple[ExposureReport, list[Outgoing]]:
         result = self._measure(exposure)
         started = time.perf_counter()
-        batches = build_batches(exposure, result, self._margin * result.match_radius_arcsec)
+        margin = min(self._margin * result.match_radius_arcsec, MAX_MARGIN_ARCSEC)
+        batches = build_batches(exposure, result, margin)
         markers = closed_markers(exposure, batches, self._outlet.partitions)
         result.timings["batches"] = time.perf_counter() - started
         report = measured_report(exposure, result, batches, message.timestamp_ms)
