@@ -141,3 +141,13 @@ def test_widths_of_the_other_model_are_refused():
 def test_table_must_be_square_and_odd(shape):
     with pytest.raises(PsfError, match="square"):
         PixelPsf(np.ones(shape), 4)
+
+
+@pytest.mark.parametrize("name", ["csst-i", "ogle4-i"])
+def test_ellipticity_stretches_along_x_and_the_diagonal(name):
+    instrument = load_instrument(name)
+    wide = psf_from_instrument(instrument, half_width=24, ellipticity=(0.05, 0.0))
+    assert wide.evaluate(1.5, 0.0) > 1.02 * wide.evaluate(0.0, 1.5)
+    slanted = psf_from_instrument(instrument, half_width=24, ellipticity=(0.0, 0.05))
+    assert slanted.evaluate(1.0, 1.0) > 1.02 * slanted.evaluate(1.0, -1.0)
+    assert slanted.evaluate(1.5, 0.0) == pytest.approx(float(slanted.evaluate(0.0, 1.5)))

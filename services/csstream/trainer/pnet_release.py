@@ -59,7 +59,7 @@ def release_pnet(
     export_pnet(network, path)
     scenes, seed = SceneSettings(**settings["scenes"]), int(settings["seed"])
     card = _describe(name, instrument, saved, settings, threshold)
-    card["parity"] = check_parity(network, path, _sample(instrument, scenes, seed))
+    card["parity"] = check_parity(network, path, _sample(instrument, settings))
     write_card(path, card)
     card["calibration"] = _calibration(path, instrument, scenes, seed, tests[0])
     write_card(path, card)
@@ -98,10 +98,11 @@ def _describe(
     }
 
 
-def _sample(instrument: Instrument, scenes: SceneSettings, seed: int) -> Any:
-    few = SceneSettings(**(asdict(scenes) | {"pool": 2, "psf_bank": 2}))
-    rng = np.random.default_rng([seed, CALIBRATION_SKY, 0])
-    return Sky(instrument, few, StampSettings(), rng).draw_stamps(4).inputs
+def _sample(instrument: Instrument, settings: dict[str, Any]) -> Any:
+    """Return stamps on which export and training are compared."""
+    few = SceneSettings(**(settings["scenes"] | {"pool": 2, "psf_bank": 2}))
+    rng = np.random.default_rng([settings["seed"], CALIBRATION_SKY, 0])
+    return Sky(instrument, few, StampSettings(**settings["stamps"]), rng).draw_stamps(4).inputs
 
 
 def _calibration(

@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 from scipy.ndimage import spline_filter
 from scipy.optimize import brentq
 from scipy.special import j1
@@ -201,10 +202,11 @@ def diffraction_psf(
     """
     sigma = _blur_for_r80(cutoff, r80)
     size = _grid_size(half_width, oversampling)
-    frequency = np.fft.fftfreq(size, d=1.0 / oversampling)
-    radial = np.sqrt(_stretched(frequency, ellipticity))
+    fx = scipy.fft.rfftfreq(size, d=1.0 / oversampling)
+    fy = scipy.fft.fftfreq(size, d=1.0 / oversampling)
+    radial = np.sqrt(_stretched(fx, fy, ellipticity))
     transfer = pupil_transfer(radial / cutoff) * np.exp(-2.0 * (np.pi * sigma * radial) ** 2)
-    return _table(transfer, frequency, oversampling, half_width)
+    return _table(transfer, oversampling, half_width)
 
 
 def moffat_psf(
@@ -219,12 +221,11 @@ def moffat_psf(
         raise PsfError(f"Moffat profile needs FWHM > 0 and beta > 1, not {fwhm} and {beta}")
     alpha = 0.5 * fwhm / math.sqrt(2.0 ** (1.0 / beta) - 1.0)
     size = _grid_size(half_width, oversampling)
-    offset = np.fft.fftfreq(size, d=1.0 / size) / oversampling
+    offset = scipy.fft.fftfreq(size, d=1.0 / size) / oversampling
     opposite = (-ellipticity[0], -ellipticity[1])  # frequencies shrink where positions stretch
-    profile = (1.0 + _stretched(offset, opposite) / alpha**2) ** -beta
-    frequency = np.fft.fftfreq(size, d=1.0 / oversampling)
-    transfer = np.fft.fft2(profile).real
-    return _table(transfer / transfer[0, 0], frequency, oversampling, half_width)
+    profile = (1.0 + _stretched(offset, offset, opposite) / alpha**2) ** -beta
+    transfer = scipy.fft.rfft2(profile).real
+    return _table(transfer / transfer[0, 0], oversampling, half_width)
 
 
 def pupil_transfer(ratio: npt.NDArray[np.floating]) -> Float:
@@ -253,27 +254,31 @@ def _blur_for_r80(cutoff: float, r80: float) -> float:
     return float(brentq(lambda s: encircled_energy(r80, cutoff, s) - 0.8, 0.0, r80))
 
 
-def _stretched(axis: npt.NDArray[np.floating], ellipticity: tuple[float, float]) -> Float:
-    """Return the squared radius of a square grid after the stretch, (n, n)."""
+def _stretched(
+    along_x: npt.NDArray[np.floating],
+    along_y: npt.NDArray[np.floating],
+    ellipticity: tuple[float, float],
+) -> Float:
+    """Return the squared radius of a grid after the stretch, (ny, nx)."""
     e1, e2 = ellipticity
-    x, y = axis[None, :], axis[:, None]
+    x, y = along_x[None, :], along_y[:, None]
     squared = ((1.0 + e1) * x + e2 * y) ** 2 + (e2 * x + (1.0 - e1) * y) ** 2
     return np.asarray(squared, np.float64)
 
 
 def _grid_size(half_width: int, oversampling: int) -> int:
-    # Three times the table: the transform is periodic and the wings must not fold back.
-    needed = 6 * (half_width + 1) * oversampling
-    return int(2 ** math.ceil(math.log2(needed)))
+    # Twice the table: the transform is periodic and the wings must not fold back into it.
+    return int(scipy.fft.next_fast_len(4 * (half_width + 1) * oversampling, real=True))
 
 
-def _table(
-    transfer: Float, frequency: npt.NDArray[np.floating], oversampling: int, half_width: int
-) -> PixelPsf:
-    pixel = np.sinc(frequency)
-    response = np.fft.ifft2(transfer * pixel[:, None] * pixel[None, :]).real
+def _table(transfer: Float, oversampling: int, half_width: int) -> PixelPsf:
+    """Make the table of a transfer function given on the half-plane of a real transform."""
+    size = transfer.shape[0]
+    pixel_x = np.sinc(scipy.fft.rfftfreq(size, d=1.0 / oversampling))
+    pixel_y = np.sinc(scipy.fft.fftfreq(size, d=1.0 / oversampling))
+    response = scipy.fft.irfft2(transfer * pixel_x[None, :] * pixel_y[:, None], s=(size, size))
     reach = half_width * oversampling
     index = np.arange(-reach, reach + 1)
     samples = response[np.ix_(index, index)]
     samples = samples * (oversampling**2 / samples.sum())
-    return PixelPsf(np.ascontiguousarray(samples), oversampling)
+    return PixelPsf(np.ascontiguousarray(samples, np.float64), oversampling)
