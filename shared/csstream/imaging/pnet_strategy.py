@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Image = npt.NDArray[np.float32]
 
 POSITION_SIGMA = 0.1  # [pixel] a joint fit's best prior around PNet's positions
+MIN_SNR = 3.0  # PNet's own probability is the better judge; this drops what the fit empties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,11 @@ class PnetStrategy:
     def position_sigma(self) -> float:
         """Return how far the finds lie from the truth [pixel]."""
         return POSITION_SIGMA
+
+    @property
+    def min_snr(self) -> float:
+        """Return the S/N of the fitted flux below which a find is dropped."""
+        return MIN_SNR
 
     def detect(self, frame: Frame, background: Background, psf: PixelPsf) -> Candidates:
         """Return the stars of a frame; the PSF is not needed, PNet has learnt a range of them."""
