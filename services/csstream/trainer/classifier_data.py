@@ -32,6 +32,8 @@ Array = npt.NDArray[Any]
 
 STARS = 110  # in a panel
 VARIABLES = {"transit": 26, "eclipsing": 16, "pulsating": 16}  # in a panel
+TRANSIT_DUTY = 0.06  # typical share of the time in transit
+HOPELESS = 6.0  # signal-to-noise of a folded transit below which none is drawn, where it can be
 RIGHT_PERIOD = 0.01
 RIGHT_PHASE = 0.25  # of the event's width may be lost over the whole series
 MULTIPLES = {"transit": (1.0,), "eclipsing": (1.0, 0.5, 2.0), "pulsating": (1.0,)}
@@ -118,23 +120,26 @@ def _draw_shapes(rng: np.random.Generator, time: Array, sigma: Array) -> list[Sh
     for kind, count in VARIABLES.items():
         for _ in range(count):
             period = float(np.exp(rng.uniform(np.log(low), np.log(min(high, 60.0)))))
-            shapes.append(_draw(rng, kind, period, time[0], sigma[len(shapes)]))
+            noise_of_fold = sigma[len(shapes)] / np.sqrt(TRANSIT_DUTY * len(time))
+            shapes.append(_draw(rng, kind, period, time[0], noise_of_fold))
     return shapes + [None] * (len(sigma) - len(shapes))
 
 
-def _draw(rng: np.random.Generator, kind: str, period: float, start: float, sigma: float) -> Shape:
+def _draw(
+    rng: np.random.Generator, kind: str, period: float, start: float, noise_of_fold: float
+) -> Shape:
     if kind == "eclipsing":
         return draw_eclipsing(rng, period, start)
     if kind == "pulsating":
         return draw_pulsator(rng, period, start)
-    return _draw_any_transit(rng, max(period, 0.4), start, sigma)
+    return _draw_any_transit(rng, max(period, 0.4), start, noise_of_fold)
 
 
 def _draw_any_transit(
-    rng: np.random.Generator, period: float, start: float, sigma: float
+    rng: np.random.Generator, period: float, start: float, noise_of_fold: float
 ) -> Transit:
-    """A transit up to 4 % deep, not hopeless for the star's noise."""
-    least = np.clip(np.sqrt(0.7 * sigma), 0.05, 0.18)
+    """A transit up to 4 % deep, not hopeless for the noise of all points in transit together."""
+    least = np.clip(np.sqrt(HOPELESS * noise_of_fold), 0.05, 0.19)
     return Transit(
         period=period,
         t0=start + period * rng.uniform(),

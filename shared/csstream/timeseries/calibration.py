@@ -20,6 +20,9 @@ Array = npt.NDArray[Any]
 MAD_TO_SIGMA = 1.4826
 BRIGHTENING_LIMIT = 5.0  # in robust sigmas above the median
 BRIGHTENING_SHARE = 0.05  # more bright points than this are the star, not an accident
+ISOLATED_DIP = 4.0  # robust sigmas below the median
+ISOLATED_GAP = 0.015  # [day] a dip that ends within this on both sides is no eclipse
+ISOLATED_SHARE = 0.25  # of the dip that a neighbour may show
 SMALLEST_ERROR_SCALE = 0.5
 ENSEMBLE_STARS = 20  # fewer stars would put a variable's own signal into the correction
 ENSEMBLE_WEIGHT = 0.1  # largest share of one star in the correction of an epoch
@@ -63,7 +66,8 @@ def prepare_panel(
 ) -> PreparedPanel:
     """Normalise a panel, drop brightenings, take out what all stars share, rescale errors.
 
-    Dips are never dropped: a symmetric clip would erase deep eclipses.
+    Dips are kept: a symmetric clip would erase deep eclipses. Only where the sampling is so dense
+    that an eclipse must show in two epochs, a dip of one epoch alone is dropped.
 
     Parameters
     ----------
@@ -80,6 +84,7 @@ def prepare_panel(
     relative, error, level = normalise(flux, flux_err)
     sigma1 = _row_median(error)
     drop_brightenings(relative)
+    drop_isolated_dips(np.asarray(time, float), relative)
     if ensemble:
         relative = relative - common_mode(relative, error)
         relative = relative - _row_median(relative)[:, None]
@@ -114,6 +119,29 @@ def drop_brightenings(relative: Array) -> None:
     epochs = np.maximum(np.count_nonzero(np.isfinite(relative), axis=1), 1)
     rare = np.count_nonzero(bright, axis=1) <= np.maximum(BRIGHTENING_SHARE * epochs, 1)
     relative[bright & rare[:, None]] = np.nan
+
+
+@njit(cache=True, nogil=True)
+def drop_isolated_dips(time: Array, relative: Array) -> None:
+    """Set deep points to NaN whose neighbours in time, both within 22 minutes, are not low.
+
+    In place; relative (n, m). Where neighbours are further away nothing is dropped.
+    """
+    deviation = np.empty(relative.shape[1])
+    for i in range(relative.shape[0]):
+        used = np.flatnonzero(np.isfinite(relative[i]))
+        if len(used) < 10:
+            continue
+        centre = np.median(relative[i, used])
+        for k in range(len(used)):
+            deviation[k] = relative[i, used[k]] - centre
+        limit = -ISOLATED_DIP * MAD_TO_SIGMA * np.median(np.abs(deviation[: len(used)]))
+        for k in range(1, len(used) - 1):
+            near = max(time[used[k]] - time[used[k - 1]], time[used[k + 1]] - time[used[k]])
+            neighbour = min(deviation[k - 1], deviation[k + 1])
+            deep = deviation[k] < limit and near <= ISOLATED_GAP
+            if deep and neighbour > ISOLATED_SHARE * deviation[k]:
+                relative[i, used[k]] = np.nan
 
 
 def common_mode(relative: Array, error: Array) -> Array:

@@ -19,8 +19,8 @@ LEADER = 3.0  # a leader's flux amplitude over the next one's
 def daily_alias(time: Array, period: Array, window: float) -> Array:
     """True where a period belongs to the daily rhythm of the sampling; (n,) bool.
 
-    Frequencies within 1.5 / span of a multiple of one per solar or sidereal day, when the
-    spectral window at one per day is above ``window``. NaN periods give False.
+    The frequency or its double within 1.5 / span of a multiple of one per solar or sidereal day,
+    when the spectral window at one per day is above ``window``. NaN periods give False.
     """
     span = float(time[-1] - time[0])
     if span < 3.0 or spectral_window(time, 1.0) < window:
@@ -32,6 +32,7 @@ def daily_alias(time: Array, period: Array, window: float) -> Array:
         for day in (1.0, SIDEREAL):
             with np.errstate(invalid="ignore"):
                 alias |= np.abs(frequency - k * day) < 1.5 / span
+                alias |= np.abs(2.0 * frequency - k * day) < 1.5 / span
     return alias
 
 
