@@ -118,7 +118,7 @@ def values(field: dict, kind: Any, named: dict, dims: dict[str, int]):
 @st.composite
 def drawn(draw, schema: dict, named: dict | None = None):
     """Any record of a schema that its ranges allow."""
-    named = mapping._named(schema) if named is None else named
+    named = mapping.record_types(schema) if named is None else named
     dims = {"n": draw(st.integers(0, 4)), "m": draw(st.integers(0, 4))}
     chosen = {
         field["name"]: draw(values(field, field["type"], named, dims)) for field in schema["fields"]

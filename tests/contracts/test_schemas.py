@@ -92,7 +92,7 @@ def test_every_schema_in_the_folder_has_an_id_and_the_ids_never_change():
 def test_the_latest_schema_and_the_dataclass_have_the_same_fields(name):
     if name in ("ClaimCheck", "Examination"):
         parent = latest_schema("Exposure" if name == "ClaimCheck" else "Verdicts")
-        fields = mapping._named(parent.content)[f"csstream.{name}"]["fields"]
+        fields = mapping.record_types(parent.content)[f"csstream.{name}"]["fields"]
     else:
         fields = latest_schema(name).content["fields"]
     expected = [field.name for field in dataclasses.fields(mapping.KINDS[name])]

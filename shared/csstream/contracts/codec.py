@@ -37,7 +37,7 @@ def encode(record: Record) -> bytes:
     out = BytesIO()
     out.write(_PREFIX.pack(0, schema.id))
     try:
-        datum = to_datum(record, schema.content)
+        datum = to_datum(record, schema.content, schema.named)
         fastavro.schemaless_writer(out, schema.parsed, datum)
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidMessageError("column_type", f"{name} cannot be written: {error}") from error
@@ -65,7 +65,7 @@ def decode_any(payload: bytes | None, kinds: Sequence[type[R]]) -> R:
     assert payload is not None  # schema_of refuses it
     _check_size(len(payload), schema.name)
     reader = latest_schema(schema.name)
-    record: R = from_datum(_read(payload, schema, reader), reader.content)
+    record: R = from_datum(_read(payload, schema, reader), reader.content, reader.named)
     return record
 
 

@@ -6,6 +6,7 @@ A field with ``csstream_dtype`` is a column; ``csstream_shape`` names its dimens
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Dimensions:
         if len(names) == 1:
             self._lengths.setdefault(names[0], int(names[0]) if names[0].isdigit() else count)
         shape = tuple(self._length(name, field) for name in names)
-        if int(np.prod(shape, dtype=np.int64)) != count:
+        if math.prod(shape) != count:
             raise InvalidMessageError(
                 "column_length",
                 f"{self._record}.{field['name']} has {count} items where the other columns "
@@ -75,26 +76,38 @@ def from_bytes(data: bytes, field: Field, dimensions: Dimensions) -> Array:
     return column.reshape(shape)
 
 
-def check_range(value: Any, field: Field) -> None:
-    """Raise InvalidMessageError for a number or array outside what ``field`` allows.
+def check_range(column: Array, field: Field) -> None:
+    """Raise InvalidMessageError for an array with values outside what ``field`` allows.
 
     ``csstream_finite`` excludes nan and infinity; ``csstream_min`` and ``csstream_max`` are the
     ends of the range and let nan pass.
     """
     low, high = field.get("csstream_min"), field.get("csstream_max")
-    wrong = np.zeros(np.shape(value), bool)
-    if field.get("csstream_finite"):
-        wrong |= ~np.isfinite(value)
-    if low is not None:
-        wrong |= np.less(value, low)
-    if high is not None:
-        wrong |= np.greater(value, high)
-    if np.any(wrong):
-        first = np.asarray(value)[wrong].flat[0] if np.ndim(value) else value
-        raise InvalidMessageError(
-            "value_range",
-            f"{field['name']} is {first}, allowed is {_allowed(field)}",
-        )
+    if column.size == 0:
+        return
+    if field.get("csstream_finite") and not np.isfinite(column).all():
+        raise _out_of_range(column[~np.isfinite(column)].flat[0], field)
+    if low is not None and (column < low).any():
+        raise _out_of_range(column[column < low].flat[0], field)
+    if high is not None and (column > high).any():
+        raise _out_of_range(column[column > high].flat[0], field)
+
+
+def check_number(value: float, field: Field) -> None:
+    """As ``check_range``, for one number."""
+    low, high = field.get("csstream_min"), field.get("csstream_max")
+    if (
+        (low is not None and value < low)
+        or (high is not None and value > high)
+        or (field.get("csstream_finite") and not math.isfinite(value))
+    ):
+        raise _out_of_range(value, field)
+
+
+def _out_of_range(value: Any, field: Field) -> InvalidMessageError:
+    return InvalidMessageError(
+        "value_range", f"{field['name']} is {value}, allowed is {_allowed(field)}"
+    )
 
 
 def _allowed(field: Field) -> str:

@@ -13,7 +13,7 @@ from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
 from csstream.contracts import columns, records
-from csstream.contracts.columns import Dimensions, Field, check_range
+from csstream.contracts.columns import Dimensions, Field, check_number
 from csstream.contracts.consistency import check_consistency
 from csstream.contracts.errors import InvalidMessageError
 
@@ -37,15 +37,18 @@ KINDS: Final[dict[str, type[Any]]] = {
 }
 
 
-def to_datum(record: Any, schema: Datum) -> Datum:
-    """Avro data of a record under its schema. InvalidMessageError where it may not be sent."""
+def to_datum(record: Any, schema: Datum, named: dict[str, Datum] | None = None) -> Datum:
+    """Avro data of a record under its schema. InvalidMessageError where it may not be sent.
+
+    ``named`` are the schema's ``record_types``, where they are at hand.
+    """
     check_consistency(record)
-    return _record_to(record, schema, _named(schema))
+    return _record_to(record, schema, record_types(schema) if named is None else named)
 
 
-def from_datum(datum: Datum, schema: Datum) -> Any:
+def from_datum(datum: Datum, schema: Datum, named: dict[str, Datum] | None = None) -> Any:
     """The record of Avro data. InvalidMessageError where a reader could not rely on it."""
-    record = _record_from(datum, schema, _named(schema))
+    record = _record_from(datum, schema, record_types(schema) if named is None else named)
     check_consistency(record)
     return record
 
@@ -139,7 +142,7 @@ def _scalar(value: Any, field: Field, kind: str) -> Any:
 
 def _number(value: Any, field: Field) -> float:
     number = float(value)
-    check_range(number, field)
+    check_number(number, field)
     return math.nan if math.isnan(number) else number  # the same bytes on every processor
 
 
@@ -147,7 +150,7 @@ def _integer(value: Any, field: Field, limit: int) -> int:
     number = int(value)
     if number != value or not -limit <= number < limit:
         raise InvalidMessageError("value_range", f"{field['name']} is {value!r}, not an integer")
-    check_range(number, field)
+    check_number(number, field)
     return number
 
 
@@ -161,7 +164,7 @@ def _is(kind: Any, name: str) -> bool:
     return isinstance(kind, dict) and kind["type"] == name
 
 
-def _named(schema: Datum) -> dict[str, Datum]:
+def record_types(schema: Datum) -> dict[str, Datum]:
     """Record types defined anywhere in a schema, by full name."""
     found: dict[str, Datum] = {}
 

@@ -16,6 +16,7 @@ from typing import Any
 import fastavro
 
 from csstream.contracts.errors import FatalError
+from csstream.contracts.mapping import record_types
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class WireSchema:
     version: str  # major.minor
     content: dict[str, Any]  # as the .avsc file has it
     parsed: Any  # as fastavro wants it
+    named: dict[str, dict[str, Any]]  # record types defined in it, by full name
 
     @property
     def name(self) -> str:
@@ -66,4 +68,6 @@ def _load(schema_id: int, entry: dict[str, str]) -> WireSchema:
     record, version = entry["record"], entry["version"]
     path = schema_folder().joinpath(record, *version.split("."), f"{record}.avsc")
     content = json.loads(path.read_text(encoding="utf-8"))
-    return WireSchema(schema_id, record, version, content, fastavro.parse_schema(content))
+    return WireSchema(
+        schema_id, record, version, content, fastavro.parse_schema(content), record_types(content)
+    )
