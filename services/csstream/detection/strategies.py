@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from csstream.contracts.errors import FatalError
 from csstream.imaging.candidates import DetectionStrategy
-from csstream.imaging.classical import ClassicalStrategy
-from csstream.imaging.pnet_strategy import PnetStrategy
 from csstream.imaging.psf import PixelPsf, psf_from_instrument
-from csstream.inference.session import InferenceError, Provider, open_session
+from csstream.imaging.strategies import Method, NoWeightsError, choose_strategy
+from csstream.inference.session import InferenceError, Provider
 from csstream.instruments.instrument import Instrument, InstrumentError, load_instrument
 from csstream.runtime.logging import get_logger
 
@@ -28,7 +27,7 @@ class Station:
 def make_stations(
     names: Sequence[str],
     *,
-    method: str,
+    method: Method,
     provider: Provider,
     threads: int,
     match_radius_fwhm: float,
@@ -48,38 +47,22 @@ def make_stations(
             raise FatalError(str(error)) from error
         psf = psf_from_instrument(instrument)
         radius = match_radius_fwhm * psf.fwhm * instrument.detector.pixel_scale_arcsec
-        strategy = choose_strategy(instrument, method, provider, threads)
+        strategy = _strategy(instrument, method, provider, threads)
         stations[instrument.name] = Station(instrument, strategy, psf, radius)
     return stations
 
 
-def choose_strategy(
-    instrument: Instrument, method: str, provider: Provider, threads: int
+def _strategy(
+    instrument: Instrument, method: Method, provider: Provider, threads: int
 ) -> DetectionStrategy:
-    """Return PNet where it is wanted and there, else the classical strategy; say so in the log.
-
-    Raises
-    ------
-    FatalError
-        ``method`` is ``pnet`` and the instrument has no weights, or CUDA is not there.
-    """
-    log = get_logger("detection")
-    if method == "classical":
-        log.info("strategy", instrument=instrument.name, method="classical", why="asked for")
-        return ClassicalStrategy()
     try:
-        if not instrument.weights:
-            raise InferenceError(f"instrument {instrument.name} names no PNet weights")
-        strategy = PnetStrategy(open_session(instrument.weights, provider, threads))
-    except InferenceError as error:
-        if method == "pnet" or provider == "cuda":
-            raise FatalError(str(error)) from error
-        log.warning(
-            "strategy",
-            instrument=instrument.name,
-            method="classical",
-            why=f"{error}; train weights with csstream train pnet, or ask for --method classical",
-        )
-        return ClassicalStrategy()
-    log.info("strategy", instrument=instrument.name, method="pnet", model=strategy.model)
+        strategy, why = choose_strategy(instrument, method, provider=provider, threads=threads)
+    except (NoWeightsError, InferenceError) as error:
+        raise FatalError(str(error)) from error
+    log = get_logger("detection")
+    told = {"instrument": instrument.name, "method": strategy.name, "model": strategy.model}
+    if why:
+        log.warning("strategy", **told, why=why)
+    else:
+        log.info("strategy", **told)
     return strategy
