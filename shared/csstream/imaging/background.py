@@ -12,6 +12,7 @@ from numba import njit
 from csstream.imaging.frame import Image, Mask
 
 DEFAULT_MESH = 100  # [pixel] the paper's Table 2
+LEAST_PIXELS = 16  # in a mesh, for a value of its own
 FILTER_SIZE = 3  # [mesh] median filter over the mesh, as SExtractor's default
 
 
@@ -23,11 +24,14 @@ class Background:
     ----------
     level : ndarray, (ny, nx), float32 [electron]
     rms : float [electron]
-        Noise of one pixel of sky.
+        Noise of one pixel of sky, a typical value.
+    noise : ndarray, (ny, nx), float32 [electron]
+        The same, where it is.
     """
 
     level: Image
     rms: float
+    noise: Image
 
     @property
     def median(self) -> float:
@@ -50,12 +54,13 @@ def estimate_background(image: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> B
         Side of a mesh.
     """
     if mask.all():
-        return Background(np.zeros_like(image), 0.0)
+        return Background(np.zeros_like(image), 0.0, np.zeros_like(image))
     side = max(1, min(mesh, *image.shape))
     estimate = sep.Background(
         np.ascontiguousarray(image), mask=mask, bw=side, bh=side, fw=FILTER_SIZE, fh=FILTER_SIZE
     )
-    return Background(estimate.back(dtype=np.float32), float(estimate.globalrms))
+    level, noise = estimate.back(dtype=np.float32), estimate.rms(dtype=np.float32)
+    return Background(level, float(estimate.globalrms), noise)
 
 
 def correct_from_residual(
@@ -70,6 +75,37 @@ def correct_from_residual(
     """
     grid = _clipped_means(residual, mask, max(1, min(mesh, *level.shape)))
     _add_bilinear(level, residual, grid)
+
+
+def noise_scale(pull: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> Image:
+    """Return by what factor, one at least, the scatter of ``pull`` exceeds one, smoothly.
+
+    Parameters
+    ----------
+    pull : ndarray, (ny, nx), float32
+        Residual over its expected noise; half of the pixels at least show sky.
+
+    Notes
+    -----
+    Takes up a wrong gain, resampling, nebulosity and stars too faint to list. Robust: from the
+    median absolute value in each mesh.
+    """
+    side = max(1, min(mesh, *pull.shape))
+    ny, nx = pull.shape
+    rows, columns = max(1, ny // side), max(1, nx // side)
+    grid = np.ones((rows, columns))
+    for r in range(rows):
+        for c in range(columns):
+            part = (
+                slice(r * ny // rows, (r + 1) * ny // rows),
+                slice(c * nx // columns, (c + 1) * nx // columns),
+            )
+            values = pull[part][~mask[part]]
+            if values.size >= LEAST_PIXELS:
+                grid[r, c] = max(1.0, 1.4826 * float(np.median(np.abs(values))))
+    scale = np.zeros_like(pull)
+    _add_bilinear(scale, np.zeros_like(pull), grid)
+    return scale
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +126,7 @@ def _clipped_means(residual: Image, mask: Mask, mesh: int) -> npt.NDArray[np.flo
                             count += 1
                             total += v
                             square += v * v
-                if count < 16:
+                if count < LEAST_PIXELS:
                     break
                 mean = total / count
                 spread = np.sqrt(max(square / count - mean * mean, 0.0))

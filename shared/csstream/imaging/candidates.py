@@ -58,5 +58,9 @@ class DetectionStrategy(Protocol):
     def position_sigma(self) -> float:
         """How far the candidates lie from the truth [pixel]: the joint fit's position prior."""
 
+    @property
+    def min_snr(self) -> float:
+        """Least flux over error of a measured star that is kept."""
+
     def detect(self, frame: Frame, background: Background, psf: PixelPsf) -> Candidates:
         """Return the candidates of a frame whose bad pixels have been filled."""

@@ -17,10 +17,14 @@ from csstream.imaging.frame import Image, Mask
 from csstream.imaging.psf import PixelPsf
 
 DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
-PSF_MARGIN = 0.12  # relative error of the PSF's sharpness that is forgiven
+MARGIN = 0.05  # relative error of a star's sharpness that is always forgiven
+MARGIN_PER_PSF_ERROR = 8.0  # and how much more where the PSF is known badly
+LARGEST_MARGIN = 0.6
 THRESHOLD = 6.0  # [sigma] to find a hit
 GROWTH_THRESHOLD = 2.5  # [sigma] to extend it
 ROUNDS = 3
+BRIGHT_PEAKS = 400
+LEAST_PEAKS = 20
 
 
 def sharpness_limits(psf: PixelPsf) -> npt.NDArray[np.float64]:
@@ -38,7 +42,13 @@ def sharpness_limits(psf: PixelPsf) -> npt.NDArray[np.float64]:
 
 
 def find_cosmic_rays(
-    image: Image, mask: Mask, background: Image, psf: PixelPsf, read_noise: float, rms: float
+    image: Image,
+    mask: Mask,
+    background: Image,
+    psf: PixelPsf,
+    read_noise: float,
+    rms: float,
+    psf_error: float = 0.01,
 ) -> tuple[Mask, Image]:
     """Find the pixels hit, and fill them.
 
@@ -49,6 +59,8 @@ def find_cosmic_rays(
         True where a pixel has no information; such pixels are neither tested nor used.
     rms : float [electron]
         Noise of the sky: a lower limit to every pixel's noise.
+    psf_error : float
+        Relative error of the PSF in its core.
 
     Returns
     -------
@@ -56,19 +68,53 @@ def find_cosmic_rays(
     filled : ndarray, (ny, nx), float32 [electron]
         The image with hits replaced by the median of their surroundings.
     """
-    limits = sharpness_limits(psf)
+    limits = sharpness_limits(psf) * _easing(image - background, mask, sharpness_limits(psf))
     hits = np.zeros(image.shape, np.bool_)
     filled = np.array(image, np.float32)
+    margin = min(MARGIN + MARGIN_PER_PSF_ERROR * psf_error, LARGEST_MARGIN)
     floor = float(max(rms, 0.1)) ** 2
     for _ in range(ROUNDS):
         args = (filled, mask, background, limits, read_noise**2, floor)
-        fresh = _too_sharp(*args, THRESHOLD, PSF_MARGIN) & ~hits
+        fresh = _too_sharp(*args, THRESHOLD, margin) & ~hits
         if not fresh.any():
             break
-        edge = _too_sharp(*args, GROWTH_THRESHOLD, PSF_MARGIN) & _grown(hits | fresh) & ~hits
+        edge = _too_sharp(*args, GROWTH_THRESHOLD, margin) & _grown(hits | fresh) & ~hits
         hits |= fresh | edge
         _fill(filled, hits, mask)
     return hits, filled
+
+
+def _easing(sky_free: Image, mask: Mask, limits: npt.NDArray[np.float64]) -> float:
+    """Factor on the limits for a PSF that is wider than this frame's stars.
+
+    A quarter of the brightest peaks lies below the quartile of their own ratios; if that is less
+    than a star of this PSF can have, the PSF is wrong and not a quarter of the stars.
+    """
+    ratios = _peak_ratios(sky_free, mask)
+    if ratios.shape[0] < LEAST_PEAKS:
+        return 1.0
+    quartile = np.percentile(ratios, 25.0, axis=0)
+    return float(np.clip(np.min(quartile / limits), 0.2, 1.0))
+
+
+def _peak_ratios(sky_free: Image, mask: Mask) -> npt.NDArray[np.float64]:
+    """Mean of opposite neighbours over the peak, for the brightest local maxima. (n, 4)"""
+    ny, nx = sky_free.shape
+    if min(ny, nx) < 3:
+        return np.empty((0, 4))
+    inner = sky_free[1:-1, 1:-1]
+    shifted = [
+        sky_free[1 + dy : ny - 1 + dy, 1 + dx : nx - 1 + dx]
+        for dx, dy in (*DIRECTIONS, (-1, 0), (0, -1), (-1, -1), (-1, 1))
+    ]
+    good = ~mask[1:-1, 1:-1] & (inner > 0.0)
+    for neighbour in shifted:
+        good &= inner >= neighbour
+    rows, columns = np.nonzero(good)
+    order = np.argsort(-inner[rows, columns], kind="stable")[:BRIGHT_PEAKS]
+    rows, columns = rows[order], columns[order]
+    pairs = [0.5 * (shifted[d] + shifted[d + 4])[rows, columns] for d in range(4)]
+    return np.stack(pairs, axis=1) / inner[rows, columns][:, None]
 
 
 def fill_masked(image: Image, mask: Mask, background: Image) -> Image:

@@ -11,10 +11,11 @@ import gzip
 import io
 import math
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,17 @@ def read_header(
         return _header(hdus, _image_index(hdus, path), instrument, path, require_time)[0]
 
 
+def read_instrume(path: str | Path) -> str:
+    """Return the value of INSTRUME, empty if there is none. Raises as :func:`read_header`."""
+    with _opened(Path(path)) as hdus:
+        index = _image_index(hdus, path)
+        for header in (hdus[index].header, hdus[0].header):
+            value = str(header.get("INSTRUME", "")).strip()
+            if value:
+                return value
+    return ""
+
+
 def read_frame(path: str | Path, instrument: Instrument, *, require_time: bool = True) -> Frame:
     """Read one detector's exposure.
 
@@ -83,13 +95,12 @@ def read_frame(path: str | Path, instrument: Instrument, *, require_time: bool =
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a FITS file; whatever goes wrong below becomes a FrameError."""
-    source = _checked_source(path)
     try:
-        with warnings.catch_warnings():
+        with _checked_stream(path) as stream, warnings.catch_warnings():
             # A truncated file is a warning to astropy; its data would be refused later anyway.
             warnings.simplefilter("ignore", AstropyWarning)
             warnings.simplefilter("ignore", RuntimeWarning)
-            with fits.open(source, mode="readonly", memmap=False, lazy_load_hdus=True) as hdus:
+            with fits.open(stream, mode="readonly", memmap=False, lazy_load_hdus=True) as hdus:
                 yield hdus
     except FrameError:
         raise
@@ -100,31 +111,35 @@ def _opened(path: Path) -> Iterator[Any]:
         raise FrameError("corrupt_fits", text) from error
 
 
-def _checked_source(path: Path) -> Path | io.BytesIO:
+def _checked_stream(path: Path) -> IO[bytes]:
+    """Open the file, or what a gzip file unpacks to, after a look at its size and first card.
+
+    The stream is ours to close: astropy leaves a file open when it cannot make sense of it.
+    """
     if not path.is_file():
         raise FrameError("missing_file", f"{path}: no such file")
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise FrameError("too_large", f"{path}: {size} bytes, more than {MAX_BYTES}")
-    with path.open("rb") as stream:
-        start = stream.read(80)
+    with path.open("rb") as file:
+        start = file.read(80)
     if start[:2] == b"\x1f\x8b":
-        source, start = _gunzip(path)
-        _check_first_card(start, path)
-        return source
+        content = _gunzip(path)
+        _check_first_card(content[:80], path)
+        return io.BytesIO(content)
     _check_first_card(start, path)
-    return path
+    return path.open("rb")
 
 
-def _gunzip(path: Path) -> tuple[io.BytesIO, bytes]:
+def _gunzip(path: Path) -> bytes:
     try:
         with gzip.open(path, "rb") as stream:
             content = stream.read(MAX_BYTES + 1)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise FrameError("corrupt_fits", f"{path}: damaged gzip file: {error}") from error
     if len(content) > MAX_BYTES:
         raise FrameError("too_large", f"{path}: unpacks to more than {MAX_BYTES} bytes")
-    return io.BytesIO(content), content[:80]
+    return content
 
 
 def _check_first_card(card: bytes, path: Path) -> None:

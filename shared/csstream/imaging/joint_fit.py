@@ -77,6 +77,7 @@ def joint_fit(
     read_noise: float,
     settings: FitSettings | None = None,
     prior: tuple[Float, Float] | None = None,
+    noise_scale: Image | None = None,
 ) -> FitResult:
     """Fit all stars of an image at once.
 
@@ -95,6 +96,8 @@ def joint_fit(
     read_noise : float [electron]
     prior : pair of arrays, (n,) [pixel], optional
         Centres of the position prior, instead of the starting positions.
+    noise_scale : ndarray, (ny, nx), float32, optional
+        Factor on every pixel's noise, for images whose noise is not what gain and sky say.
 
     Notes
     -----
@@ -105,6 +108,8 @@ def joint_fit(
     problem.place(np.array(x, np.float64), np.array(y, np.float64), np.array(flux, np.float64))
     if prior is not None:
         problem.x0, problem.y0 = np.array(prior[0], np.float64), np.array(prior[1], np.float64)
+    if noise_scale is not None:
+        problem.noise_scale = noise_scale
     used = problem.iterate()
     return problem.result(used)
 
@@ -125,6 +130,7 @@ class _Problem:
         self.background = np.array(background, np.float32)
         self.noise2 = max(read_noise, 0.1) ** 2
         self.fwhm = psf.fwhm
+        self.noise_scale: Image | None = None
         self.model = np.zeros(image.shape, np.float32)
         self.wings = np.zeros_like(self.model)
         self.planes = psf.planes.astype(np.float32)
@@ -189,6 +195,8 @@ class _Problem:
             self.residual,
             self.weight,
         )
+        if self.noise_scale is not None:
+            self.weight /= self.noise_scale**2
 
     def _render_wings(self, optics: tuple[npt.NDArray[np.float32], int, int]) -> None:
         halves = self.render_halves()

@@ -13,7 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.background import DEFAULT_MESH, Background, estimate_background
+from csstream.imaging.background import (
+    DEFAULT_MESH,
+    Background,
+    estimate_background,
+    noise_scale,
+)
 from csstream.imaging.candidates import Candidates, DetectionStrategy
 from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.errors import FrameError
@@ -41,6 +46,7 @@ __all__ = [
 
 Float = npt.NDArray[np.float64]
 DEFAULT_PRIOR = 0.1  # [pixel] for strategies that do not say
+DEFAULT_SNR = 3.0
 MATCH_FWHM = 0.5  # [FWHM] for the zero point's matches
 TIE_STARS = 2000
 
@@ -49,7 +55,7 @@ TIE_STARS = 2000
 class MeasureSettings:
     """What is kept, and how hard is looked."""
 
-    min_snr: float = 3.0
+    min_snr: float | None = None  # None: the strategy's own
     min_probability: float = 0.05
     merge_radius: float = 0.4  # [pixel]
     second_look_snr: float = 5.0  # [sigma] in the residual; 0: no second look
@@ -131,11 +137,15 @@ def measure_frame(
 class _Steps:
     """The steps on one frame, timed."""
 
-    def __init__(self, frame: Frame, strategy: DetectionStrategy, settings: MeasureSettings):
+    def __init__(
+        self, frame: Frame, strategy: DetectionStrategy, settings: MeasureSettings
+    ) -> None:
         if frame.mask.all():
             raise FrameError("no_pixels", "every pixel of the frame is masked or saturated")
         self.frame, self.strategy, self.settings = frame, strategy, settings
         self.timings: dict[str, float] = {}
+        given = settings.min_snr
+        self.min_snr = getattr(strategy, "min_snr", DEFAULT_SNR) if given is None else given
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -150,7 +160,7 @@ class _Steps:
         with self.timed("psf"):
             estimate = self._psf(nominal_psf)
         with self.timed("cosmic_rays"):
-            clean, hits = self._clean(frame, background, estimate.psf)
+            clean, hits = self._clean(frame, background, estimate)
         with self.timed("detect"):
             found = self._candidates(clean, background, estimate.psf)
         with self.timed("fit"):
@@ -170,14 +180,22 @@ class _Steps:
             )
         return estimate
 
-    def _clean(self, frame: Frame, background: Background, psf: PixelPsf) -> tuple[Frame, int]:
+    def _clean(
+        self, frame: Frame, background: Background, estimate: PsfEstimate
+    ) -> tuple[Frame, int]:
         """Mask the cosmic rays and fill what a detector must not see."""
         image = frame.image
         blind = (frame.flags & Flag.MASKED) != 0
         hits = np.zeros(frame.shape, bool)
         if self.settings.cosmic_rays:
             hits, image = find_cosmic_rays(
-                image, frame.mask, background.level, psf, frame.read_noise, background.rms
+                image,
+                frame.mask,
+                background.level,
+                estimate.psf,
+                frame.read_noise,
+                background.rms,
+                estimate.error,
             )
         flags = frame.flags | np.where(hits, np.int32(Flag.COSMIC_RAY), np.int32(0))
         filled = fill_masked(image, blind, background.level)
@@ -203,13 +221,14 @@ class _Steps:
             background_mesh=s.background_mesh,
         )
         fit = self._joint_fit(frame, background.level, estimate.psf, found, found, options)
+        scale = noise_scale(fit.residual * np.sqrt(fit.weight), frame.mask, s.background_mesh)
         kept = self._real(fit)
         start = Candidates(fit.x, fit.y, fit.flux, found.probability).select(kept)
         found = found.select(kept)
         if s.second_look_snr > 0.0:
             fresh = search_residual(
                 fit.residual,
-                fit.weight,
+                fit.weight / scale**2,
                 estimate.psf,
                 (start.x, start.y),
                 threshold=s.second_look_snr,
@@ -218,7 +237,7 @@ class _Steps:
             start, found = _joined(start, fresh), _joined(found, fresh)
         estimate = adjust_psf(estimate, fit, frame)
         options = replace(options, iterations=s.final_iterations)
-        final = self._joint_fit(frame, fit.background, estimate.psf, start, found, options)
+        final = self._joint_fit(frame, fit.background, estimate.psf, start, found, options, scale)
         return estimate, found, final
 
     def _joint_fit(
@@ -229,11 +248,13 @@ class _Steps:
         start: Candidates,
         prior: Candidates,
         options: FitSettings,
+        scale: npt.NDArray[np.float32] | None = None,
     ) -> FitResult:
         # What was filled for the detector is masked: the fit does not see it.
         return joint_fit(
             frame.image, frame.mask, level, psf, start.x, start.y, start.flux,
             read_noise=frame.read_noise, settings=options, prior=(prior.x, prior.y),
+            noise_scale=scale,
         )  # fmt: skip
 
     def _real(self, fit: FitResult) -> npt.NDArray[np.bool_]:
@@ -242,7 +263,7 @@ class _Steps:
         ny, nx = self.frame.shape
         disturbance = s.wing_error * np.maximum(fit.contamination, 0.0)
         with np.errstate(invalid="ignore"):
-            significant = fit.flux > s.min_snr * np.hypot(fit.flux_err, disturbance)
+            significant = fit.flux > self.min_snr * np.hypot(fit.flux_err, disturbance)
         inside = (fit.x > -0.5) & (fit.x < nx - 0.5) & (fit.y > -0.5) & (fit.y < ny - 0.5)
         return significant & inside & (fit.share > 0.05)
 

@@ -30,9 +30,13 @@ LEAST_STARS = 5
 LEAST_TO_ADJUST = 20
 MIN_FWHM, MAX_FWHM = 0.8, 40.0  # [pixel]
 LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
+UNKNOWN_ERROR = 0.05  # relative error of a PSF that no star has corrected
 DETECTION = 5.0  # [sigma]
-ROUNDS = 3
-SUB = 5  # points a pixel and axis at which a Moffat profile is averaged
+ROUNDS = 5
+SMOOTHING = 0.2  # [pixel] sigma of the correction's smoothing
+MOFFAT_STARS = 25
+CLIP_PROFILE = 0.05  # relative error of the profile below which nothing is clipped
+SUB = 3  # points a pixel and axis at which a Moffat profile is averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +60,11 @@ def estimate_psf(frame: Frame, nominal: PixelPsf | None) -> PsfEstimate | None:
     found = _bright(fill_masked(image, mask, background.level), background, frame)
     shapes = _moffat_fits(image - background.level, mask, found, frame, background.rms)
     if shapes.shape[0] < LEAST_STARS:
-        return None if nominal is None else PsfEstimate(nominal, "nominal", shapes.shape[0], 0.05)
+        return None if nominal is None else PsfEstimate(nominal, "nominal", shapes.shape[0], UNKNOWN_ERROR)
     fwhm, beta = _typical(shapes)
     psf = moffat_psf(fwhm, beta, _oversampling(fwhm), _half_width(fwhm))
     hits, clean = find_cosmic_rays(
-        image, mask, background.level, psf, frame.read_noise, background.rms
+        image, mask, background.level, psf, frame.read_noise, background.rms, UNKNOWN_ERROR
     )
     mask = mask | hits
     found = _bright(fill_masked(clean, mask & ~hits, background.level), background, frame)
@@ -88,7 +92,7 @@ def _middle(frame: Frame) -> tuple[Image, Mask]:
 
 
 def _bright(image: Image, background: Background, frame: Frame) -> npt.NDArray[np.void]:
-    found = extract(image - background.level, background.rms, DETECTION, 5)
+    found = extract(image - background.level, background.noise, DETECTION, 5)
     return found[np.argsort(-found["flux"], kind="stable")]
 
 
@@ -115,7 +119,7 @@ def _moffat_fits(
         shape = _fit_moffat(sky_free, mask, float(star["x"]), float(star["y"]), guess, rms)
         if shape is not None:
             rows.append(shape)
-        if len(rows) >= MAX_STARS // 2:
+        if len(rows) >= MOFFAT_STARS:
             break
     return np.array(rows).reshape(-1, 2)
 
@@ -135,7 +139,7 @@ def _fit_moffat(
     image: Image, mask: Mask, x: float, y: float, fwhm: float, rms: float
 ) -> tuple[float, float] | None:
     """Fit one star; None where the stamp is cut, masked or the fit makes no sense."""
-    half = int(np.ceil(2.5 * fwhm)) + 1
+    half = max(3, int(np.ceil(1.5 * fwhm)))  # the core: wings go into the constant
     cx, cy = round(x), round(y)
     ny, nx = image.shape
     if cx < half or cy < half or cx + half >= nx or cy + half >= ny:
@@ -192,7 +196,7 @@ def _empirical(
 ) -> PsfEstimate:
     settings = FitSettings(iterations=4, position_prior=0.5, psf_error=0.03)
     x, y, flux = (np.asarray(found[name], np.float64) for name in ("x", "y", "flux"))
-    used, error = 0, 0.05
+    used, error = 0, UNKNOWN_ERROR
     method = "moffat"
     for _ in range(ROUNDS):
         fit = joint_fit(
@@ -232,47 +236,51 @@ def _mean_residual(
     """
     step, fwhm = psf.oversampling, psf.fwhm
     half = int(np.ceil(3.0 * fwhm))
-    dx, dy, value, weight = _residual_samples(fit, mask, chosen, half)
+    dx, dy, value, weight, noise = _residual_samples(fit, mask, chosen, half)
     centre = (psf.samples.shape[0] - 1) // 2
     side = psf.samples.shape[0]
     at = (np.rint(dy * step).astype(np.int64) + centre) * side
     at += np.rint(dx * step).astype(np.int64) + centre
     keep = np.ones(value.size, bool)
+    # Errors of position and shape grow with the profile: clip in units of both.
+    size = np.hypot(noise, CLIP_PROFILE * psf.evaluate(dx, dy))
     for _ in range(2):
         weights = np.bincount(at[keep], weight[keep], side * side)
         sums = np.bincount(at[keep], weight[keep] * value[keep], side * side)
-        smooth_weights = gaussian_filter(weights.reshape(side, side), 0.3 * step)
-        smooth_sums = gaussian_filter(sums.reshape(side, side), 0.3 * step)
+        smooth_weights = gaussian_filter(weights.reshape(side, side), SMOOTHING * step)
+        smooth_sums = gaussian_filter(sums.reshape(side, side), SMOOTHING * step)
         filled = smooth_weights > 1e-3 * smooth_weights.max()
         mean = np.where(filled, smooth_sums / np.where(filled, smooth_weights, 1.0), 0.0)
-        rest = value - mean.ravel()[at]
-        pull = np.abs(rest) * np.sqrt(weight)
+        pull = np.abs(value - mean.ravel()[at]) / size
         keep = pull < 4.0 * max(1.4826 * float(np.median(pull)), 1e-12)
     radius = np.hypot(*np.mgrid[-centre : centre + 1, -centre : centre + 1]) / step
     fade = np.clip((3.0 * fwhm - radius) / (0.8 * fwhm), 0.0, 1.0)
     core = radius < 0.5 * fwhm
     peak = float(psf.evaluate(0.0, 0.0))
-    return mean * fade, float(np.clip(np.sqrt(np.mean(mean[core] ** 2)) / peak, 0.003, 0.05))
+    return mean * fade, float(np.clip(np.sqrt(np.mean(mean[core] ** 2)) / peak, 0.003, UNKNOWN_ERROR))
 
 
 def _residual_samples(
     fit: FitResult, mask: Mask, chosen: npt.NDArray[np.int64], half: int
-) -> tuple[Float, Float, Float, Float]:
-    """Offsets from the star [pixel], residual over flux, and weight, of all stamps' pixels."""
+) -> tuple[Float, Float, Float, Float, Float]:
+    """Offsets from the star [pixel], residual over flux, weight, noise over flux; all pixels."""
     ny, nx = mask.shape
     j, i = np.mgrid[-half : half + 1, -half : half + 1]
     column = np.rint(fit.x[chosen]).astype(np.int64)[:, None, None] + i
     row = np.rint(fit.y[chosen]).astype(np.int64)[:, None, None] + j
     inside = (column >= 0) & (column < nx) & (row >= 0) & (row < ny)
     column, row = np.clip(column, 0, nx - 1), np.clip(row, 0, ny - 1)
-    inside &= ~mask[row, column]
+    inside &= ~mask[row, column] & (fit.weight[row, column] > 0.0)
     flux = fit.flux[chosen][:, None, None]
     dx = column - fit.x[chosen][:, None, None]
     dy = row - fit.y[chosen][:, None, None]
     value = fit.residual[row, column] / flux
     # Equal weight for stars far above the sky's noise: the PSF's error, not photons, matters.
     weight = np.broadcast_to(flux / (flux + np.median(flux)), value.shape)
-    return dx[inside], dy[inside], value[inside], weight[inside].astype(np.float64)
+    noise = 1.0 / (flux * np.sqrt(np.where(inside, fit.weight[row, column], 1.0)))
+    columns = (dx, dy, value, weight, noise)
+    first, second, third, fourth, fifth = (c[inside].astype(np.float64) for c in columns)
+    return first, second, third, fourth, fifth
 
 
 def _corrected(psf: PixelPsf, correction: Float) -> PixelPsf:

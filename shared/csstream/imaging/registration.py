@@ -198,7 +198,8 @@ def _fit_affine(source: Float, target: Float) -> Affine:
         if keep.sum() < LEAST_MATCHES:
             break
     rms = float(np.sqrt(0.5 * np.mean(miss[keep] ** 2))) if keep.any() else math.nan
-    return Affine(solution[:2].T.copy(), solution[2].copy(), int(keep.sum()), rms)
+    matrix, shift = np.array(solution[:2].T, np.float64), np.array(solution[2], np.float64)
+    return Affine(matrix, shift, int(keep.sum()), rms)
 
 
 def _convincing(found: Affine, own: Float, other: Float, tolerance: float) -> bool:

@@ -6,6 +6,7 @@ TDB is taken as TT (they differ by less than 2 ms).
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 import warnings
@@ -14,6 +15,7 @@ from collections.abc import Callable
 import erfa
 
 MJD_ZERO = 2400000.5
+ORDINAL_OF_MJD_ZERO = datetime.date(1858, 11, 17).toordinal()
 SECONDS_PER_DAY = 86400.0
 GPS_BEHIND_TAI = 19.0  # [s]
 AGREEMENT = 2.0  # [s] how far MJD-OBS and DATE-OBS may lie apart
@@ -81,12 +83,10 @@ def parse_date(date: str, clock: str | None) -> tuple[float, bool]:
         year, month, day = 1900 + int(old[3]), int(old[2]), int(old[1])
     else:
         raise TimeFormatError(f"{date!r} is neither YYYY-MM-DDThh:mm:ss nor DD/MM/YY")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", erfa.ErfaWarning)
-        try:
-            midnight = float(erfa.cal2jd(year, month, day)[1])
-        except (erfa.ErfaError, erfa.ErfaWarning) as error:
-            raise TimeFormatError(f"{date!r} is no date of the calendar") from error
+    try:
+        midnight = float(datetime.date(year, month, day).toordinal() - ORDINAL_OF_MJD_ZERO)
+    except ValueError as error:
+        raise TimeFormatError(f"{date!r} is no date of the calendar") from error
     if iso and iso[4] is not None:
         return midnight + _day_fraction(iso[4], iso[5], iso[6], text), True
     if clock is None:
