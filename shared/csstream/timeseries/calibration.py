@@ -14,6 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from csstream.timeseries.errors import TimeseriesError
+from csstream.timeseries.trends import remove_shared_trend
 
 Array = npt.NDArray[Any]
 
@@ -73,7 +74,8 @@ def prepare_panel(
     ----------
     time : ndarray, (m,) [day], increasing.
     flux, flux_err : ndarray, (n, m), any one linear unit; NaN where not measured.
-    ensemble : subtract the weighted median of the panel at each epoch (20 stars or more).
+    ensemble : subtract the weighted median of the panel at each epoch (20 stars or more), and the
+        strongest trend that stars follow each in its own measure (30 or more).
 
     Raises
     ------
@@ -87,6 +89,7 @@ def prepare_panel(
     drop_isolated_dips(np.asarray(time, float), relative)
     if ensemble:
         relative = relative - common_mode(relative, error)
+        relative = remove_shared_trend(relative, error, steady_stars(relative, error))
         relative = relative - _row_median(relative)[:, None]
     used = np.isfinite(relative) & np.isfinite(error)
     relative = np.where(used, relative, 0.0)
@@ -151,8 +154,7 @@ def common_mode(relative: Array, error: Array) -> Array:
     star decides alone.
     """
     used = np.isfinite(relative) & np.isfinite(error)
-    spread = MAD_TO_SIGMA * _row_median(np.abs(relative))
-    steady = spread < 3.0 * np.maximum(_row_median(error), 2e-3)
+    steady = steady_stars(relative, error)
     weight = np.where(used & steady[:, None], 1.0 / np.where(used, error, 1.0) ** 2, 0.0)
     total = weight.sum(axis=0)
     weight = np.minimum(weight, ENSEMBLE_WEIGHT * total)
@@ -162,6 +164,13 @@ def common_mode(relative: Array, error: Array) -> Array:
         _weighted_median(np.where(used, relative, 0.0).T.copy(), weight.T.copy()),
         0.0,
     )
+
+
+def steady_stars(relative: Array, error: Array) -> Array:
+    """Stars whose scatter is below three times their error, or 0.6 %: (n,) bool."""
+    spread = MAD_TO_SIGMA * _row_median(np.abs(relative))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(spread < 3.0 * np.maximum(_row_median(error), 2e-3))
 
 
 @njit(cache=True, nogil=True)

@@ -100,8 +100,10 @@ def passes(look: Look, kind: int, settings: ExamineSettings) -> bool:
             and look.event_points >= settings.minimal_points
             and look.trapezoid.depth >= settings.minimal_depth
         )
+    few = look.cycles < settings.few_cycles
     return (
-        look.peak_to_peak >= settings.minimal_swing
+        look.wave_share >= (settings.minimal_share_few if few else settings.minimal_share)
+        and look.peak_to_peak >= settings.minimal_swing
         and look.cycles >= settings.minimal_cycles
         and look.halves >= settings.minimal_halves
         and look.phase_coverage >= settings.minimal_coverage

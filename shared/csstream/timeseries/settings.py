@@ -37,6 +37,9 @@ class ExamineSettings:
     minimal_swing: float = 0.01  # peak to peak of a smooth variable, relative flux
     minimal_cycles: float = 2.0  # of a smooth variable
     minimal_halves: float = 0.15  # share of a smooth signal that the two halves must confirm
+    minimal_share: float = 0.25  # of the chi² that a smooth signal must take away
+    minimal_share_few: float = 0.5  # the same when fewer than `few_cycles` were seen
+    few_cycles: float = 4.0
     minimal_coverage: float = 0.5  # of the phases of a smooth variable
     snr_amplitude: float = 0.5
     probability: float = 0.9  # that the star is variable

@@ -1,0 +1,66 @@
+"""A trend that many stars of a panel follow, each in its own measure (Tamuz et al. 2005).
+
+The width of the PSF, the sky and the airmass move the fluxes of blended stars together, and slow
+changes of them look like smooth variables. One trend is taken out. A star's own signal cannot enter
+the trend that is taken from it, because each star is left out of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+FEWEST_STARS = 30
+ITERATIONS = 12
+CLIP = 3.0  # normalised residuals beyond this do not pull on the trend
+CERTAIN = 4.0  # coefficient over its error from which the trend is subtracted
+
+
+def remove_shared_trend(relative: Array, error: Array, steady: Array) -> Array:
+    """Subtract the strongest shared trend where a star follows it for sure.
+
+    Parameters
+    ----------
+    relative, error : ndarray, (n, m): relative flux minus one and its error; NaN where unused.
+    steady : ndarray, (n,) bool: stars that may define the trend.
+
+    Returns
+    -------
+    ndarray, (n, m): corrected flux; unchanged with fewer than 30 steady stars.
+    """
+    if np.count_nonzero(steady) < FEWEST_STARS:
+        return relative
+    used = np.isfinite(relative) & np.isfinite(error)
+    scale = np.where(used, error, 1.0)
+    normal = np.where(used, relative / scale, 0.0)
+    spread = np.sqrt(np.sum(normal**2, axis=1) / np.maximum(used.sum(axis=1), 1))
+    spread = np.where(spread > 0, spread, 1.0)[:, None]
+    clipped = np.clip(normal / spread, -CLIP, CLIP)
+    own = steady * _coefficients(clipped * steady[:, None], used)
+    top = (own @ clipped)[None, :] - own[:, None] * clipped
+    bottom = (own**2 @ used)[None, :] - (own**2)[:, None] * used
+    without = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0) * used
+    norm = np.maximum(np.sum(without**2, axis=1), 1e-12)
+    slope = np.sum(without * clipped, axis=1) / norm
+    sure = np.abs(slope) * np.sqrt(norm) > CERTAIN
+    model = np.where(sure, slope, 0.0)[:, None] * without * spread * scale
+    return np.asarray(np.where(used, relative - model, np.nan))
+
+
+def _coefficients(values: Array, used: Array) -> Array:
+    """Coefficients (n,) of the trend whose product with them is nearest to the values (n, m).
+
+    Starts from the star that varies most; alternating least squares.
+    """
+    trend = values[int(np.argmax(np.sum(values**2, axis=1)))]
+    coefficient = np.zeros(len(values))
+    for _ in range(ITERATIONS):
+        norm = np.maximum(used @ trend**2, 1e-12)
+        coefficient = (values @ trend) / norm
+        norm = np.maximum(coefficient**2 @ used, 1e-12)
+        trend = (coefficient @ values) / norm
+    return coefficient
