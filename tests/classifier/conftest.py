@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-with warnings.catch_warnings():
-    # kafka-python 3.0.12 reads its schemas with importlib.resources.read_text, once, on import
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import kafka  # noqa: F401
 
 from csstream.classifier.alerts import Versions
 from csstream.classifier.decisions import Rules

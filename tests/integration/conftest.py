@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
-
-with warnings.catch_warnings():
-    # kafka-python 3.0.12 reads its schemas with importlib.resources.read_text, once, on import
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from kafka import TopicPartition
+from kafka import TopicPartition
 
 from csstream.run.brokers import EmbeddedBroker
 from csstream.runtime.admin import create_topics

@@ -1,18 +1,12 @@
-"""Records as the services send them, and kafka-python imported with its warning let pass."""
+"""Records as the services send them."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-with warnings.catch_warnings():
-    # kafka-python 3.0.12 reads its schemas with importlib.resources.read_text, once, on import
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import kafka  # noqa: F401
 
 from csstream.contracts.records import (
     Alert,

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
 from csstream.contracts.records import Alert
-
-with warnings.catch_warnings():
-    # kafka-python 3.0.12 reads its schemas with importlib.resources.read_text, once, on import
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import kafka  # noqa: F401
 
 
 def make_alert(number=1, kind="eclipsing", epochs=60, period=1.2345, **changes):
