@@ -1,4 +1,4 @@
-"""Shared by all tests: where the optional real data lies, and one thread for the array libraries."""
+"""Shared by all tests: where the optional real data lies, and one thread for the arrays."""
 
 from __future__ import annotations
 
