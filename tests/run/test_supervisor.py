@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from csstream.run.supervisor import Backoff, Program, Supervisor, csstream_command, last_lines
+from csstream.run.supervisor import Backoff, Program, Supervisor, csstream_command, last_words
 
 QUICK = Backoff(first=0.01, longest=0.05, give_up_after=3)
 
@@ -54,7 +54,7 @@ def test_a_service_that_always_dies_is_given_up(supervisor: Supervisor) -> None:
     (state,) = supervisor.failed()
     assert state.restarts == QUICK.give_up_after - 1
     assert state.exit_code == 1
-    assert last_lines(state.log, 1) == "no such broker"
+    assert last_words(state.log) == "no such broker"
 
 
 def test_a_task_that_ends_well_is_not_started_again(supervisor: Supervisor) -> None:
@@ -121,3 +121,10 @@ def test_the_pause_grows_to_its_limit() -> None:
 
 def test_csstream_commands_run_in_this_environment() -> None:
     assert csstream_command("topics", "create")[0] == sys.executable
+
+
+def test_the_last_error_of_a_json_log_is_found(tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    assert last_words(log) == "it said nothing"
+    log.write_text('{"event": "started"}\n{"event": "failed", "error": "no broker"}\nbye\n')
+    assert last_words(log) == "no broker"

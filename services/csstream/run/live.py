@@ -102,7 +102,7 @@ def lag_text(lags: Mapping[str, Lag]) -> str:
     """Return the lag of each service, short."""
     if not lags:
         return "–"
-    return "  ".join(f"{g.removeprefix('csstream-')} {lag.behind}" for g, lag in lags.items())
+    return "  ".join(f"{g.rpartition('csstream-')[2]} {lag.behind}" for g, lag in lags.items())
 
 
 class LiveView:

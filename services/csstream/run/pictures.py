@@ -66,7 +66,7 @@ def _draw_part(axes: Axes, picture: FramePicture, corner: tuple[int, int], side:
     inside = (np.abs(picture.x - x0 - side / 2) < side / 2) & (
         np.abs(picture.y - y0 - side / 2) < side / 2
     )
-    axes.plot(picture.x[inside], picture.y[inside], "+", ms=5, mew=0.9, color="#fc8181")
+    axes.plot(picture.x[inside], picture.y[inside], "+", ms=6, mew=1.0, color="#ff3b30")
     title = f"the part in the blue box: {int(inside.sum())} stars measured (crosses)"
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_xlim(x0 - 0.5, x0 + side - 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from kafka import TopicPartition
@@ -12,11 +13,12 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from csstream.contracts.codec import decode
-from csstream.contracts.errors import InvalidMessageError
+from csstream.contracts.errors import InvalidMessageError, TransientError
 from csstream.contracts.records import Alert, DeadLetter, Exposure, ExposureReport, Verdicts
 from csstream.contracts.topics import STAGES, Topic, Topics
 from csstream.run.tally import Tally
 from csstream.runtime.kafka import make_admin, make_consumer
+from csstream.runtime.offsets import end_offsets
 from csstream.runtime.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Follower:
     def __init__(self, settings: ServiceSettings, tally: Tally) -> None:
         topics = settings.topics()
         self.tally = tally
+        self._settings = settings
         self._kinds = record_kinds(topics)
         self._inputs = group_inputs(settings)
         self._panel_reader = settings.group_id("classifier")
@@ -57,7 +60,7 @@ class Follower:
         self._consumer = make_consumer(settings, None, "csstream-run")
         self._consumer.assign(partitions_of([t for t in topics if t.name in self._kinds]))
         inputs = partitions_of([topics.measurements, topics.lightcurves, topics.exposures])
-        self._ends = dict.fromkeys(inputs, OffsetSpec.LATEST)
+        self._latest = dict.fromkeys(inputs, OffsetSpec.LATEST)
         self._finished: tuple[object, ...] | None = None
         self._looks = 0
 
@@ -75,25 +78,26 @@ class Follower:
     def drain(self) -> list[object]:
         """Read everything that is on the followed topics now; return the new records."""
         new: list[object] = []
-        ends = self._consumer.end_offsets(list(self._consumer.assignment()))
+        ends = self._true_ends(list(self._consumer.assignment()))
         while any(self._consumer.position(p) < end for p, end in ends.items()):
             new += self.poll(1.0)
         return new
 
     def lags(self) -> dict[str, Lag]:
-        """Return the lag of each service's group; of none while the broker does not answer."""
+        """Return the lag of each service's group; of none while the broker does not answer.
+
+        The embedded broker may call an end too low, see :mod:`csstream.runtime.offsets`: this is
+        for showing, and :meth:`done` looks more closely.
+        """
         try:
             # not the consumer's end_offsets: it fails for topics that it is not assigned to
-            found = self._admin.list_partition_offsets(self._ends)
-            committed = self._admin.list_group_offsets(list(self._inputs))
+            found = self._admin.list_partition_offsets(self._latest)
+            committed = self._committed()
         except KafkaError as error:
             log.debug("no lag: %s", error)
             return {}
         ends = {partition: int(at.offset) for partition, at in found.items()}
-        lags = {
-            group: _lag(ends, committed.get(group, {}), topic)
-            for group, topic in self._inputs.items()
-        }
+        lags = self._lags(ends, committed)
         self.tally.note_panels(lags[self._panel_reader].end, int(time.time() * 1000))
         return lags
 
@@ -104,14 +108,43 @@ class Follower:
         has committed all of its input, and two looks in a row saw the same. (One look may miss
         panels that were sent between the two requests that it is made of.)
         """
-        idle = len(lags) == len(SERVICES) and all(lag.behind == 0 for lag in lags.values())
         picture: tuple[object, ...] | None = None
-        if idle and self.tally.all_reported:
-            picture = (*(lag.end for lag in lags.values()), len(self.tally.reports))
+        if self.tally.all_reported and _idle(lags):
+            exact = self._exact_lags()
+            if _idle(exact):
+                picture = (*(lag.end for lag in exact.values()), len(self.tally.reports))
         same = picture is not None and picture == self._finished
         self._looks = self._looks + 1 if same else int(picture is not None)
         self._finished = picture
         return self._looks >= LOOKS_UNTIL_DONE
+
+    def _exact_lags(self) -> dict[str, Lag]:
+        try:
+            return self._lags(self._true_ends(list(self._latest)), self._committed())
+        except (KafkaError, TransientError) as error:
+            log.debug("no exact lag: %s", error)
+            return {}
+
+    def _true_ends(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        # a new consumer each time: one that was there before remembers an older end
+        with closing(make_consumer(self._settings, None, "csstream-run-ends")) as consumer:
+            return end_offsets(consumer, places)
+
+    def _committed(self) -> dict[str, dict[TopicPartition, object]]:
+        found: dict[str, dict[TopicPartition, object]] = self._admin.list_group_offsets(
+            list(self._inputs)
+        )
+        return found
+
+    def _lags(
+        self,
+        ends: Mapping[TopicPartition, int],
+        committed: Mapping[str, Mapping[TopicPartition, object]],
+    ) -> dict[str, Lag]:
+        return {
+            group: lag_of(ends, committed.get(group, {}), topic)
+            for group, topic in self._inputs.items()
+        }
 
     def close(self) -> None:
         """Close both clients."""
@@ -153,13 +186,18 @@ def group_inputs(settings: ServiceSettings) -> dict[str, str]:
     return {settings.group_id(s): name for s, name in zip(SERVICES, names, strict=True)}
 
 
-def _lag(
+def _idle(lags: Mapping[str, Lag]) -> bool:
+    return len(lags) == len(SERVICES) and all(lag.behind == 0 for lag in lags.values())
+
+
+def lag_of(
     ends: Mapping[TopicPartition, int], committed: Mapping[TopicPartition, object], topic: str
 ) -> Lag:
+    """Return the lag of a group on one topic, given all ends and what the group committed."""
     behind = end = 0
     for partition, offset in ends.items():
         if partition.topic == topic:
             done = getattr(committed.get(partition), "offset", -1)
             end += offset
-            behind += offset - max(0, done)
+            behind += max(0, offset - max(0, done))
     return Lag(behind=behind, end=end)

@@ -31,7 +31,7 @@ from csstream.run.programs import (
     simulator_program,
 )
 from csstream.run.progress import Follower, Lag
-from csstream.run.supervisor import Supervisor, last_lines
+from csstream.run.supervisor import Supervisor, last_words
 from csstream.run.tally import Tally
 from csstream.runtime.admin import create_topics
 from csstream.runtime.kafka import make_admin
@@ -129,7 +129,7 @@ def _broker_settings(
     """Start a broker, unless one was named, and return how to reach it."""
     if options.bootstrap_servers is not None:
         return ServiceSettings(
-            bootstrap_servers=options.bootstrap_servers,  # type: ignore[call-arg]
+            bootstrap_servers=options.bootstrap_servers,
             topic_prefix=options.topic_prefix,
         )
     kind: type[Broker] = ApacheBroker if options.broker == "apache" else EmbeddedBroker
@@ -139,7 +139,7 @@ def _broker_settings(
         raise FatalError(str(error)) from error
     console.print(f"{options.broker} broker on {broker.bootstrap_servers}", highlight=False)
     return ServiceSettings(
-        bootstrap_servers=broker.bootstrap_servers,  # type: ignore[call-arg]
+        bootstrap_servers=broker.bootstrap_servers,
         topic_prefix=options.topic_prefix,
     )
 
@@ -221,8 +221,7 @@ def _problem(stage: Stage, options: RunOptions) -> str | None:
     failed = stage.supervisor.failed()
     if failed:
         names = ", ".join(state.name for state in failed)
-        words = last_lines(failed[0].log, 3)
-        return f"{names} died too often; the end of {failed[0].log}:\n{words}"
+        return f"{names} died too often: {last_words(failed[0].log)} (log: {failed[0].log})"
     published = stage.supervisor.state(PUBLISHER).status == "finished"
     if published and not stage.tally.published and not stage.follower.poll(2.0):
         return f"no frame could be announced; see {stage.supervisor.state(PUBLISHER).log}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -231,8 +232,16 @@ def csstream_command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "csstream.cli.main", *arguments)
 
 
-def last_lines(log: Path, count: int = 5) -> str:
-    """Return the last lines of a log, for an error message."""
+def last_words(log: Path) -> str:
+    """Return what a process said last: the error of its last JSON line, else its last line."""
     if not log.is_file():
-        return ""
-    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-count:])
+        return "it said nothing"
+    lines = log.read_text(errors="replace").strip().splitlines()
+    for line in reversed(lines[-20:]):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and said.get("error"):
+            return str(said["error"])
+    return lines[-1] if lines else "it said nothing"
