@@ -216,6 +216,7 @@ def test_a_rebalance_while_a_message_is_in_hand(settings, producer, first_id, se
     committed. Where it stays, the result is committed, or the message comes to the first again.
     """
     moves = second_id < first_id
+    settings = settings.model_copy(update={"session_timeout_ms": 6000})  # slow machines keep it
     held, release = threading.Event(), threading.Event()
     seen: list[str] = []
 
