@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.imaging.pnet import HEADS, decode, empty_pixel_noise, join, pick, prepare, resolve
+from csstream.imaging.pnet import (
+    HEADS,
+    MERGE_RADIUS,
+    decode,
+    empty_pixel_noise,
+    join,
+    pick,
+    prepare,
+    resolve,
+)
 
 
 def heads_of(pixels, shape=(20, 20)):
@@ -63,6 +72,11 @@ def test_pixels_that_claim_one_centre_are_one_star():
     assert found.x.tolist() == pytest.approx([5.4])
 
 
+def test_a_doubtful_companion_is_a_shoulder():
+    heads = heads_of({(5, 5): (3, 0, 0), (5, 6): (-0.5, 0, 0), (9, 9): (-0.5, 0, 0)})
+    assert decode(heads, 0.25).x.tolist() == [5, 9]
+
+
 def test_threshold_is_on_the_raw_score():
     heads = heads_of({(3, 3): (0.1, 0, 0), (9, 9): (-0.1, 0, 0)})
     assert decode(heads, 0.5).x.tolist() == [3]
@@ -95,7 +109,7 @@ def test_stars_do_not_depend_on_how_the_frame_was_cut(seed, core):
 def test_no_two_stars_lie_within_the_merge_radius(seed):
     rng = np.random.default_rng(seed)
     heads = rng.normal(0, 1, (len(HEADS), 24, 24)).astype(np.float32)
-    found = decode(heads, 0.4, merge_radius=0.8)
+    found = decode(heads, 0.4)
     distance = np.hypot(found.x[:, None] - found.x, found.y[:, None] - found.y)
-    assert (distance[np.triu_indices(found.x.size, 1)] >= 0.8).all()
+    assert (distance[np.triu_indices(found.x.size, 1)] >= MERGE_RADIUS).all()
     assert (np.diff(found.logit) <= 0).all()

@@ -42,7 +42,7 @@ class TrainingSettings:
     report_every: int = 50  # steps
     validate_minutes: float = 4.0
     threads: int = 1
-    coarse_share: float = 0.7  # of the run, from its start, that computes in bfloat16
+    coarse_share: float = 0.9  # of the run, from its start, that computes in bfloat16
     scenes: SceneSettings = field(default_factory=SceneSettings)
     stamps: StampSettings = field(default_factory=StampSettings)
 

@@ -27,7 +27,9 @@ HEADS = ("logit", "dx", "dy", "ln_flux", "ln_width_position", "ln_width_flux")
 LINEAR_SCALE = 10.0  # the linear channel is in units of ten times the noise
 LINEAR_LIMITS = (-1.0, 10.0)
 ASINH_SCALE = 0.5
-MERGE_RADIUS = 0.6  # [pixel] two candidates closer than this are one star
+MERGE_RADIUS = 0.7  # [pixel] two candidates closer than this are one star
+DOUBT_RADIUS = 1.3  # [pixel] this close to a better one, a doubtful candidate is its shoulder
+DOUBT_SCORE = 0.5  # candidates below it are doubtful
 MAX_OFFSET = 1.0  # [pixel] a pixel speaks for centres at most this far away
 
 
@@ -117,30 +119,31 @@ def join(parts: Sequence[Picked]) -> Picked:
     return Picked(rows[order], columns[order], heads[:, order])
 
 
-def resolve(
-    picked: Picked, shape: tuple[int, int], *, merge_radius: float = MERGE_RADIUS
-) -> Decoded:
+def resolve(picked: Picked, shape: tuple[int, int]) -> Decoded:
     """Turn joined pixels of a frame of ``shape`` (ny, nx) into stars.
 
-    The best score wins within ``merge_radius`` of its centre. A 3×3 maximum would lose one star in
-    nine (those with a neighbour in the window). Here pixels compete only when the *centres that
-    they claim* lie closer than ``merge_radius``, so two stars on adjacent pixels both survive.
+    A 3×3 maximum would lose one star in nine (those with a neighbour in the window). Here pixels
+    compete only when the *centres that they claim* lie closer than :data:`MERGE_RADIUS`, so two
+    stars on adjacent pixels both survive; the best score wins. Where the network itself doubts,
+    a close companion is nearly always the shoulder of the better one, and the radius is
+    :data:`DOUBT_RADIUS`.
     """
     x = picked.columns + np.clip(picked.heads[1], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
     y = picked.rows + np.clip(picked.heads[2], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
+    sure = picked.heads[0] >= np.log(DOUBT_SCORE / (1.0 - DOUBT_SCORE))
+    radius = np.where(sure, MERGE_RADIUS, DOUBT_RADIUS)
     keep = np.zeros(x.size, np.bool_)
     owner = np.full(shape, -1, np.int32)
-    suppress(owner, picked.rows, picked.columns, x, y, merge_radius, keep)
+    suppress(owner, picked.rows, picked.columns, x, y, radius, keep)
     kept = picked.heads[:, keep]
     widths = np.exp(kept[4:6])
     return Decoded(x[keep], y[keep], kept[3], kept[0], widths[0], widths[1])
 
 
-def decode(heads: Image, threshold: float, *, merge_radius: float = MERGE_RADIUS) -> Decoded:
+def decode(heads: Image, threshold: float) -> Decoded:
     """Turn the heads of one image, (6, ny, nx), into stars: pick, join and resolve."""
-    picked = join([pick(heads, threshold)])
     ny, nx = heads.shape[1:]
-    return resolve(picked, (ny, nx), merge_radius=merge_radius)
+    return resolve(join([pick(heads, threshold)]), (ny, nx))
 
 
 @njit(cache=True, nogil=True)
@@ -150,15 +153,15 @@ def suppress(
     columns: npt.NDArray[np.int64],
     x: Float,
     y: Float,
-    radius: float,
+    radius: Float,
     keep: npt.NDArray[np.bool_],
 ) -> None:
-    """Keep, in the order given, each candidate that no kept one lies within ``radius`` of.
+    """Keep, in the order given, each candidate that no kept one lies within its ``radius`` of.
 
     ``owner`` (ny, nx) holds −1 and receives the index of the candidate kept on each pixel.
     """
     ny, nx = owner.shape
-    reach = 3  # two offsets of one pixel and the radius
+    reach = 4  # two offsets of one pixel and the largest radius
     for k in range(rows.size):
         free = True
         for j in range(max(rows[k] - reach, 0), min(rows[k] + reach + 1, ny)):
@@ -166,7 +169,7 @@ def suppress(
                 other = owner[j, i]
                 if other >= 0:
                     dx, dy = x[k] - x[other], y[k] - y[other]
-                    if dx * dx + dy * dy < radius * radius:
+                    if dx * dx + dy * dy < radius[k] * radius[k]:
                         free = False
         if free:
             owner[rows[k], columns[k]] = k
