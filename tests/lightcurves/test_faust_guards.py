@@ -11,11 +11,17 @@ import pytest
 from faust.transport.consumer import Consumer
 from faust.types import TP
 from intervaltree import IntervalTree
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from csstream.contracts.errors import FatalError, TransientError
 from csstream.lightcurves.app import create_service
 from csstream.lightcurves.changelog import PartitionLostError
-from csstream.lightcurves.faust_guards import GuardedConsumer, IdempotentProducer, Positions
+from csstream.lightcurves.faust_guards import (
+    GuardedConsumer,
+    IdempotentProducer,
+    KeepingFlowControl,
+    Positions,
+)
 from csstream.lightcurves.idempotence import InitProducerId
 from csstream.lightcurves.service import Service
 from csstream.lightcurves.settings import LightcurvesSettings
@@ -85,6 +91,32 @@ def test_a_message_delivered_again_moves_nothing_back():
         positions.expect(SOURCE, offset, committed=None)
         positions.handled(SOURCE, offset)
     assert positions.next(SOURCE) == 7
+
+
+@pytest.mark.parametrize(("kind", "kept"), [(FlowControlEvent, 0), (KeepingFlowControl, 1)])
+def test_flow_that_is_turned_on_twice_keeps_what_is_queued(kind, kept):
+    """Faust turns it on twice in every recovery, with messages queued in between."""
+
+    async def go() -> int:
+        flow = kind()
+        queue = ThrowableQueue(flow_control=flow, clear_on_resume=True)
+        flow.resume()
+        await queue.put("a message of the source topic")
+        flow.resume()
+        return queue.qsize()
+
+    assert asyncio.run(go()) == kept
+
+
+def test_flow_that_was_off_starts_with_empty_queues():
+    async def go() -> int:
+        flow = KeepingFlowControl()
+        queue = ThrowableQueue(flow_control=flow, clear_on_resume=True)
+        queue.put_nowait("of the generation before")
+        flow.resume()
+        return queue.qsize()
+
+    assert asyncio.run(go()) == 0
 
 
 def test_the_producer_id_is_asked_for_as_the_broker_wants_it():
@@ -209,6 +241,7 @@ def test_the_app_is_set_up_as_measured(settings):
     assert app.conf.topic_disable_leader
     assert app.conf.table_standby_replicas == 0
     assert app.conf.producer_request_timeout == 60.0
+    assert isinstance(app.flow_control, KeepingFlowControl)
     assert issubclass(app._new_producer_transport().Producer, IdempotentProducer)
     table = app.tables["batches"]
     assert table.recovery_buffer_size == 32

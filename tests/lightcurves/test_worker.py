@@ -252,19 +252,3 @@ def test_a_second_worker_takes_over_and_back(bench, records):
     assert first.wait(20) == 0, bench.logs()
     bench.send(records[2 * third :])
     assert bench.panels(len(expected)) == expected, bench.logs()
-
-
-def test_a_changelog_that_refuses_stops_the_worker_uncommitted(bench, records):
-    """The topic is gone: the send fails, the worker ends with an error and commits nothing."""
-    worker = bench.start(CSSTREAM_REQUEST_TIMEOUT_S="7")
-    deadline = time.monotonic() + 30
-    while "opening partition" not in bench.logs() and time.monotonic() < deadline:
-        time.sleep(0.2)
-        if worker.poll() is not None:
-            pytest.fail(bench.logs())
-    time.sleep(3.0)
-    bench.admin.delete_topics([bench.topics.changelog.name])
-    time.sleep(0.5)
-    bench.send(records[:5])
-    assert worker.wait(60) != 0
-    assert not any(bench.committed().values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from csstream.contracts.records import ClosedMarker
 
@@ -65,6 +65,13 @@ class Arrivals:
             raise ValueError(f"visit {visit} does not follow the sent frontier {self.sent}")
         self._visits.pop(visit, None)
         self.sent = visit
+
+    def expect_no_more(self) -> None:
+        """Take what is here for all there is: batches were left out on purpose."""
+        for visit in self._visits.values():
+            for detector, marker in visit.markers.items():
+                batches = len(visit.cells[detector])
+                visit.markers[detector] = replace(marker, batches=batches)
 
     @property
     def waits(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import threading
 from collections.abc import Iterable
@@ -67,16 +66,11 @@ class Service:
 
         Raises what made the service fail; nothing that it was about is committed then.
         """
-        watcher = asyncio.create_task(self._keep_watch(stop))
-        try:
-            await self.app.start()
-            await self._stopping.wait()
-        except Exception as error:
-            self._fail(error)
-        finally:
-            watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
+        tasks = [asyncio.create_task(work) for work in (self._start(), self._keep_watch(stop))]
+        await self._stopping.wait()  # also while Faust is still looking for a broker
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         async with self._handling:
             await self._stop()
         if self._failure is not None:
@@ -120,6 +114,12 @@ class Service:
         self.handler.forget()
         self.positions.forget(partitions)
         self._watch.rebalanced()
+
+    async def _start(self) -> None:
+        try:
+            await self.app.start()
+        except Exception as error:
+            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:

@@ -1,0 +1,202 @@
+"""Light curves as a table, made again from `measurements`: no worker has to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from csstream.contracts.cells import partition_of
+from csstream.contracts.codec import decode_any
+from csstream.contracts.errors import BadInputError, FatalError
+from csstream.contracts.records import ClosedMarker, Measurements, Panel
+from csstream.lightcurves.cell import ZERO_POINT_NJY, Cell, Due
+from csstream.lightcurves.objects import OBJECT_BITS
+from csstream.lightcurves.panels import cut_panel
+from csstream.lightcurves.replay import advance, read_partition, take_in
+from csstream.lightcurves.settings import LightcurvesSettings
+from csstream.lightcurves.state import PartitionState
+from csstream.lightcurves.store import MemoryStore
+from csstream.runtime.kafka import make_consumer
+from csstream.runtime.messages import Message
+
+Array = npt.NDArray[Any]
+Table = dict[str, Array]
+UNITS = {
+    "ra": "deg",
+    "dec": "deg",
+    "mjd_mid_tai": "d",
+    "flux": "nJy",
+    "flux_err": "nJy",
+    "mag": "mag",
+}
+DESCRIPTIONS = {
+    "object_id": "cell * 2**20 + number",
+    "ra": "ICRS, mean of the object's sources",
+    "dec": "ICRS, mean of the object's sources",
+    "mjd_mid_tai": "mid-exposure, MJD (TAI)",
+    "mag": "AB; nan where the flux is not positive",
+    "flags": "see csstream.imaging.flags",
+}
+
+
+def export(
+    settings: LightcurvesSettings,
+    *,
+    cell: int | None = None,
+    object_id: int | None = None,
+    min_epochs: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Table:
+    """Return all light curves, one row a point, ordered by object and time.
+
+    Parameters
+    ----------
+    cell, object_id : only these; an object's cell follows from its id
+    min_epochs : points that an object needs to be in the table
+
+    Raises
+    ------
+    FatalError
+        There is nothing to export: no such cell or object, or nothing closed yet.
+    """
+    if object_id is not None:
+        cell = object_id >> OBJECT_BITS
+    topic = settings.topics().measurements
+    wanted = range(topic.partitions) if cell is None else [partition_of(cell, topic.partitions)]
+    consumer = make_consumer(settings, None, "csstream-lightcurves-export")
+    try:
+        tables = [
+            table
+            for partition in wanted
+            for table in partition_tables(
+                read_partition(consumer, topic.name, partition, progress=progress),
+                settings,
+                cell,
+            )
+        ]
+    finally:
+        consumer.close()
+    return _select(tables, object_id, min_epochs)
+
+
+def partition_tables(
+    messages: Iterator[Message], settings: LightcurvesSettings, cell: int | None
+) -> Iterator[Table]:
+    """Yield the light curves of one partition, cell by cell."""
+    store = MemoryStore()
+    state = PartitionState(store, settings.rules(), cache_bytes=settings.cache_mib * 1024**2)
+    for message in messages:
+        if cell is None or _concerns(message, cell):
+            take_in(store, state, message)
+    if cell is not None:
+        _forget_other_batches(state)
+    advance(store, state)
+    for number in state.cells():
+        yield from cell_tables(state.cell(number), state.sent)
+
+
+def cell_tables(cell: Cell, visit: int) -> Iterator[Table]:
+    """Yield the light curves of one cell, panel by panel."""
+    for panel in cell.panels():
+        for part in cut_panel(cell, Due(panel, 0, False), visit, 1 << 30):
+            yield panel_table(part)
+
+
+def panel_table(panel: Panel) -> Table:
+    """Return the points of a panel, ordered by object and time."""
+    star, epoch = np.nonzero(np.isfinite(panel.flux))
+    flux = panel.flux[star, epoch]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mag = np.where(flux > 0, ZERO_POINT_NJY - 2.5 * np.log10(flux), np.nan)
+    return {
+        "object_id": panel.object_id[star],
+        "ra": panel.ra[star],
+        "dec": panel.dec[star],
+        "mjd_mid_tai": panel.mjd_mid_tai[epoch],
+        "flux": flux,
+        "flux_err": panel.flux_err[star, epoch],
+        "mag": mag.astype(np.float32),
+        "band": np.full(len(star), panel.band),
+        "visit": panel.epoch_visit[epoch],
+        "detector": panel.epoch_detector[epoch],
+        "flags": panel.flags[star, epoch],
+    }
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write Parquet or ECSV, by the file's ending, with units.
+
+    Raises
+    ------
+    FatalError
+        The ending is another one, or the file cannot be written.
+    """
+    writers = {".parquet": _write_parquet, ".ecsv": _write_ecsv}
+    if path.suffix not in writers:
+        raise FatalError(f"{path}: light curves are written as .parquet or .ecsv")
+    try:
+        writers[path.suffix](table, path)
+    except OSError as error:
+        raise FatalError(f"{path} cannot be written: {error}") from error
+
+
+def _concerns(message: Message, cell: int) -> bool:
+    """Say whether a message is a marker, or a batch of the cell."""
+    kinds: tuple[type[Measurements | ClosedMarker], ...] = (Measurements, ClosedMarker)
+    try:
+        record = decode_any(message.value, kinds)
+    except BadInputError:
+        return False
+    return isinstance(record, ClosedMarker) or record.cell == cell
+
+
+def _forget_other_batches(state: PartitionState) -> None:
+    """Other cells' batches were left out: do not wait for them."""
+    state.arrivals.expect_no_more()
+
+
+def _select(tables: list[Table], object_id: int | None, min_epochs: int) -> Table:
+    if not tables:
+        raise FatalError(
+            "there are no light curves to export: no such cell, or no visit is closed yet"
+        )
+    whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    _, of_row, points = np.unique(whole["object_id"], return_inverse=True, return_counts=True)
+    keep = points[of_row] >= min_epochs
+    if object_id is not None:
+        keep &= whole["object_id"] == object_id
+        if not keep.any():
+            raise FatalError(f"object {object_id} is not known, or has too few epochs")
+    order = np.lexsort((whole["mjd_mid_tai"], whole["object_id"]))
+    order = order[keep[order]]
+    return {name: column[order] for name, column in whole.items()}
+
+
+def _write_parquet(table: Table, path: Path) -> None:
+    fields = [
+        pa.field(name, pa.array(column[:0]).type, metadata=_metadata(name))
+        for name, column in table.items()
+    ]
+    content = pa.table(list(table.values()), schema=pa.schema(fields))
+    pq.write_table(content, path)
+
+
+def _metadata(name: str) -> dict[str, str]:
+    texts = {"unit": UNITS.get(name), "description": DESCRIPTIONS.get(name)}
+    return {key: text for key, text in texts.items() if text}
+
+
+def _write_ecsv(table: Table, path: Path) -> None:
+    from astropy.table import Table as AstropyTable
+
+    content = AstropyTable(table)
+    for name in table:
+        content[name].unit = UNITS.get(name)
+        content[name].description = DESCRIPTIONS.get(name)
+    content.write(path, format="ascii.ecsv", overwrite=True)
