@@ -1,8 +1,8 @@
 """A simulated telescope: a seeded star field with variables, exposed again and again.
 
 The field is a plane of pixels around the instrument's pointing; every exposure sees it shifted by
-a small dither. Each frame draws its noise from a generator of its own, so frame k is the same
-whatever the number of frames.
+a small dither, through a PSF and a zero point that breathe a little from frame to frame. One seed
+gives the same files, byte for byte.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ class _Detector:
         start, mid = exposure_times(settings)
         self.noise_seeds = noise_seed.spawn(settings.frames)
         self.epochs = _draw_epochs(settings, start, mid, np.random.default_rng(epoch_seed))
-        self.psf = psf_from_instrument(settings.instrument)
-        self.breathing = _Breathing(settings.instrument)
+        self.breathing = _BreathingPsf(settings.instrument)
+        self.psf = self.breathing.at(1.0)
         self.field: Field = draw_field(
             settings.field,
             settings.instrument,
@@ -184,7 +184,7 @@ class _Detector:
         )
 
 
-class _Breathing:
+class _BreathingPsf:
     """PSFs of nearly the nominal width, as mixtures of a narrow and a wide one.
 
     Over ±2 % the profile is linear in the width to 1e-4 of the peak, and mixing two tables is
