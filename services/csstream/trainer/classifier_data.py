@@ -58,8 +58,8 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.label)
 
-    def select(self, chosen: Array) -> TrainingSet:
-        """Rows of a mask or index."""
+    def select(self, chosen: Array | slice) -> TrainingSet:
+        """Rows of a mask, index or slice."""
         return TrainingSet(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 

@@ -63,7 +63,7 @@ def average_precision(score: Array, truth: Array) -> float:
     order = np.argsort(-score, kind="stable")
     hits = truth[order]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(np.sum(precision * hits) / max(np.count_nonzero(hits), 1))
+    return float(np.sum(precision * hits)) / max(int(np.count_nonzero(hits)), 1)
 
 
 def reliability(variable: Array, truth: Array) -> dict[str, Any]:

@@ -111,9 +111,17 @@ def _magnitude(
 class Shape(Protocol):
     """A variable star: relative flux (m,) at times (m,)."""
 
-    kind: str
-    period: float
-    t0: float
+    @property
+    def kind(self) -> str:
+        """One of transit, eclipsing, pulsating."""
+
+    @property
+    def period(self) -> float:
+        """Period [day]."""
+
+    @property
+    def t0(self) -> float:
+        """Mid-event or maximum [day]."""
 
     def __call__(self, time: Array) -> Array:
         """Relative flux."""

@@ -26,6 +26,7 @@ ISOLATED_GAP = 0.015  # [day] a dip that ends within this on both sides is no ec
 ISOLATED_SHARE = 0.25  # of the dip that a neighbour may show
 SMALLEST_ERROR_SCALE = 0.5
 ENSEMBLE_STARS = 20  # fewer stars would put a variable's own signal into the correction
+QUIET_SHARE = 0.3  # of the stars of a panel; their excess scatter is the panel's
 ENSEMBLE_WEIGHT = 0.1  # largest share of one star in the correction of an epoch
 
 
@@ -167,10 +168,18 @@ def common_mode(relative: Array, error: Array) -> Array:
 
 
 def steady_stars(relative: Array, error: Array) -> Array:
-    """Stars whose scatter is below three times their error, or 0.6 %: (n,) bool."""
+    """Stars whose scatter is below three times what errors and the panel explain: (n,) bool.
+
+    What the panel explains is the excess scatter that all but three tenths of its stars have, such
+    as an error of the zero point.
+    """
     spread = MAD_TO_SIGMA * _row_median(np.abs(relative))
+    stated = np.maximum(_row_median(error), 2e-3)
+    excess = np.sqrt(np.maximum(spread**2 - stated**2, 0.0))
+    known = excess[np.isfinite(excess)]
+    shared = float(np.quantile(known, QUIET_SHARE)) if len(known) else 0.0
     with np.errstate(invalid="ignore"):
-        return np.asarray(spread < 3.0 * np.maximum(_row_median(error), 2e-3))
+        return np.asarray(spread < 3.0 * np.hypot(stated, shared))
 
 
 @njit(cache=True, nogil=True)
@@ -216,6 +225,8 @@ def error_scales(relative: Array, weight: Array) -> Array:
 
 def _row_median(values: Array) -> Array:
     """Median of each row without NaN; NaN where a row has nothing (no warning)."""
+    if values.shape[1] == 0:
+        return np.full(len(values), np.nan)
     ordered = np.sort(values, axis=1)  # NaN goes last
     count = np.count_nonzero(np.isfinite(values), axis=1)
     rows = np.arange(len(values))

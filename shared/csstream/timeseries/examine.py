@@ -142,19 +142,21 @@ def look_at_shortlist(
     wanted = enough & (settings.look_at_all | (search.fap <= settings.shortlist_fap))
     looks: dict[int, Look] = {}
     scalars = []
-    for row in np.flatnonzero(wanted):
+    for row in map(int, np.flatnonzero(wanted)):
         used = panel.weight[row] > 0
         curve = Curve(search.time[used], panel.flux[row, used], panel.weight[row, used])
         look = _look(curve, row, float(panel.sigma1[row]), search)
         if look is not None:
-            looks[int(row)] = look
+            looks[row] = look
             scalars.append(scalars_of(look, curve, float(panel.sigma1[row])))
     return looks, np.array(scalars, np.float32).reshape(-1, len(SCALARS))
 
 
 def _look(curve: Curve, row: int, sigma1: float, search: Search) -> Look | None:
-    boxes = top_peaks(search.residue[row], BOX_PEAKS, 4) if search.boxes.count else []
-    waves = top_peaks(search.power[row], SINUSOID_PEAKS, 4) if search.sinusoids.count else []
+    if not search.boxes.count or not search.sinusoids.count:
+        return None
+    boxes = top_peaks(search.residue[row], BOX_PEAKS, 4)
+    waves = top_peaks(search.power[row], SINUSOID_PEAKS, 4)
     if len(boxes) == 0 or len(waves) == 0 or curve.span <= 0 or curve.chi2 <= 0:
         return None
     sinusoids = search.sinusoids.frequencies

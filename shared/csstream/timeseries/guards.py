@@ -51,7 +51,7 @@ def shared_events(
     period, t0, width : (n,) [day]; NaN: not a candidate. swing : (n,) amplitude in flux units.
     """
     flagged = np.zeros(len(period), bool)
-    candidates = np.flatnonzero(np.isfinite(period) & np.isfinite(t0))
+    candidates = [int(i) for i in np.flatnonzero(np.isfinite(period) & np.isfinite(t0))]
     for i in candidates:
         same = [i, *(j for j in candidates if j != i and _coincide(time, period, t0, width, i, j))]
         if len(same) < 2:

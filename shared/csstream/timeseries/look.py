@@ -48,6 +48,7 @@ class Look:
     snr_amplitude: float
     fap: float
     fap_counts: float
+    depth_sigma: float  # depth of the dip over the typical rescaled error of one epoch
     events: int
     event_points: int
     cycles: float  # span over period
@@ -143,9 +144,8 @@ class _Describer:
             snr_pink=pink,
             snr_amplitude=significance.snr_amplitude(amplitude, self.sigma1),
             fap=self._fap(pink, factor),
-            fap_counts=significance.fap_counts(
-                self.curve.flux - level, self.inside, depth, self.trials.boxes
-            ),
+            fap_counts=self._fap_counts(level, depth),
+            depth_sigma=depth * float(np.sqrt(np.median(self.curve.weight))),
             events=len(counts) if self.choice.is_box else self._cycles_seen(),
             event_points=int(counts.sum()),
             cycles=self.curve.span / self.period,
@@ -203,6 +203,14 @@ class _Describer:
         points = max(len(self.curve.time) / factor**2, 2.0 * orders + 3.0)
         trials = self.trials.sinusoids * orders
         return float(significance.fap_harmonics(np.array(share), orders, points, trials))
+
+    def _fap_counts(self, level: float, depth: float) -> float:
+        """Low points in the dip against those elsewhere, the place of a second eclipse left out."""
+        second = phase_of(self.curve.time, self.period, self.centre + 0.5 * self.period)
+        counted = np.abs(second) * self.period > 0.6 * self.width
+        return significance.fap_counts(
+            (self.curve.flux - level)[counted], self.inside[counted], depth, self.trials.boxes
+        )
 
     def _cycles_seen(self) -> int:
         """Distinct cycles with data in them."""

@@ -29,6 +29,7 @@ SINUSOID_PEAKS = 4
 BOX_TERMS = 5  # period, mid-event, duration, depth, level
 ODD_EVEN_SIGMA = 4.0  # difference of the minima that doubles a period
 ODD_EVEN_SHARE = 0.03  # and its least share of the depth
+REFINING: Final = np.array([0.025, 0.012, 0.006, 0.003, 0.0015])  # steps, in 1/span
 DOUBLING_MARGIN = 10.0  # gain of a doubled period beyond the price of its terms
 DOUBLING_SHARE = 1e-3  # and its least share of the chi² that the shorter period takes away
 
@@ -108,7 +109,7 @@ def _winner(curve: Curve, box: BoxFit, waves: tuple[Array, Array]) -> PeriodChoi
     least = chi2 - max(box_reduction, float(np.max(reduction)))
     noise = max(least / max(points - 2 * reduction.shape[1] - 2, 1), 1.0)
     scores = reduction / noise - terms * np.log(points)
-    where, order = np.unravel_index(int(np.argmax(scores)), scores.shape)
+    where, order = divmod(int(np.argmax(scores)), scores.shape[1])
     box_score = box_reduction / noise - BOX_TERMS * np.log(points)
     if box_score >= scores[where, order]:
         frequency = _doubled_if_uneven(curve, box, noise)
@@ -121,8 +122,9 @@ def _winner(curve: Curve, box: BoxFit, waves: tuple[Array, Array]) -> PeriodChoi
             frequency, True, order + 1, fit, box_reduction, float(at_box[order]), noise
         )
     frequency, order, gained = _doubled_if_odd(
-        curve, float(frequencies[where]), int(order) + 1, float(reduction[where, order])
+        curve, float(frequencies[where]), order + 1, float(reduction[where, order])
     )
+    frequency, gained = _refined(curve, frequency, order, gained)
     fit = _box_near(curve, frequency, 0.0)
     box_reduction = fit.residue * curve.weight.sum()
     return PeriodChoice(frequency, False, order, fit, box_reduction, gained, noise)
@@ -177,6 +179,20 @@ def _doubled_if_uneven(curve: Curve, box: BoxFit, noise: float) -> float:
     error *= np.sqrt(noise)
     uneven = difference > max(ODD_EVEN_SIGMA * error, ODD_EVEN_SHARE * depth)
     return 0.5 * box.frequency if uneven else box.frequency
+
+
+def _refined(curve: Curve, frequency: float, order: int, reduction: float) -> tuple[float, float]:
+    """Frequency of the top of the peak, by parabolas through three points, and its reduction."""
+    for step in REFINING / max(curve.span, 1e-6):
+        tried = frequency + step * np.array([-1.0, 0.0, 1.0])
+        left, middle, right = reductions(curve.time, curve.flux, curve.weight, tried, order)[:, -1]
+        curvature = 2.0 * middle - left - right
+        shift = 0.5 * (right - left) / curvature if curvature > 0 else np.sign(right - left)
+        moved = frequency + step * float(np.clip(shift, -1.0, 1.0))
+        there = reductions(curve.time, curve.flux, curve.weight, np.array([moved]), order)[0, -1]
+        if there > reduction:
+            frequency, reduction = moved, float(there)
+    return frequency, reduction
 
 
 def _doubled_if_odd(

@@ -92,10 +92,13 @@ def passes(look: Look, kind: int, settings: ExamineSettings) -> bool:
     if look.events < settings.minimal_events:
         return False
     if look.is_box:
+        counts = (
+            settings.fap_counts_deep if look.depth_sigma > settings.deep else settings.fap_counts
+        )
         return (
             look.snr_pink >= settings.snr
             and look.rest_snr >= settings.rest_snr
-            and look.fap_counts <= settings.fap_counts
+            and look.fap_counts <= counts
             and look.middle_depth >= settings.middle_depth
             and look.event_points >= settings.minimal_points
             and look.trapezoid.depth >= settings.minimal_depth

@@ -23,11 +23,13 @@ class ExamineSettings:
     ensemble: bool = True  # subtract what all stars of a panel share
     # shortlist
     minimal_epochs: int = 30
-    shortlist_fap: float = 1e-2
+    shortlist_fap: float = 1e-3
     look_at_all: bool = False  # describe every star, also those without a signal
     # alert
     fap: float = 1e-5
     fap_counts: float = 1e-2
+    fap_counts_deep: float = 1e-5  # of a dip deeper than `deep` errors of one epoch
+    deep: float = 4.0
     snr: float = 7.0  # snr_pink of a dip
     rest_snr: float = 4.0  # snr of a dip without its strongest event
     middle_depth: float = 0.4  # median over mean depth inside a dip

@@ -55,7 +55,7 @@ def red_noise(time: Array, residual: Array, weight: Array, duration: float) -> t
     if np.count_nonzero(full) < 5:
         return white, 0.0
     excess = np.mean(mean[full] ** 2) - np.mean(white**2 / count[full])
-    return white, float(np.sqrt(max(excess, 0.0)))
+    return white, float(np.sqrt(max(float(excess), 0.0)))
 
 
 def sde(spectrum: Array) -> Array:
@@ -83,7 +83,9 @@ def fap_box(snr: Array, trials: float) -> Array:
     return _many(ndtr(-np.asarray(snr, float)), trials)
 
 
-def fap_harmonics(power: Array, harmonics: Array, points: Array, trials: float) -> Array:
+def fap_harmonics(
+    power: Array, harmonics: Array | int, points: Array | float, trials: float
+) -> Array:
     """Chance that noise alone gives this power (share of chi² removed) in so many trials.
 
     points : effective number of independent points. ``1 - power`` of a noise-only fit of 2 K terms
