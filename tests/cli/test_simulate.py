@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from csstream.cli.simulate import app, parse_shape
 from typer.testing import CliRunner
+
+from csstream.cli.simulate import app, parse_shape
 
 
 @pytest.mark.parametrize(("text", "shape"), [("64", (64, 64)), ("128x96", (96, 128))])
