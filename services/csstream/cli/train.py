@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from csstream.cli.train_classifier import classifier
+
 app = typer.Typer(help="Train the networks.", no_args_is_help=True)
+app.command()(classifier)
 
 
 @app.callback()
