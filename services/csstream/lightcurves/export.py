@@ -18,7 +18,7 @@ from csstream.contracts.records import ClosedMarker, Measurements, Panel
 from csstream.lightcurves.cell import ZERO_POINT_NJY, Cell, Due
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
-from csstream.lightcurves.replay import advance, read_partition, take_in
+from csstream.lightcurves.replay import move_frontier, read_partition, take_in
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
@@ -95,8 +95,8 @@ def partition_tables(
         if cell is None or _concerns(message, cell):
             take_in(store, state, message)
     if cell is not None:
-        _forget_other_batches(state)
-    advance(store, state)
+        state.arrivals.expect_no_more()  # other cells' batches were left out
+        move_frontier(state)
     for number in state.cells():
         yield from cell_tables(state.cell(number), state.sent)
 
@@ -129,6 +129,12 @@ def panel_table(panel: Panel) -> Table:
     }
 
 
+def check_ending(path: Path) -> None:
+    """Raise FatalError where light curves cannot be written as this kind of file."""
+    if path.suffix not in (".parquet", ".ecsv"):
+        raise FatalError(f"{path}: light curves are written as .parquet or .ecsv")
+
+
 def write_table(table: Table, path: Path) -> None:
     """Write Parquet or ECSV, by the file's ending, with units.
 
@@ -137,11 +143,10 @@ def write_table(table: Table, path: Path) -> None:
     FatalError
         The ending is another one, or the file cannot be written.
     """
-    writers = {".parquet": _write_parquet, ".ecsv": _write_ecsv}
-    if path.suffix not in writers:
-        raise FatalError(f"{path}: light curves are written as .parquet or .ecsv")
+    check_ending(path)
+    write = _write_parquet if path.suffix == ".parquet" else _write_ecsv
     try:
-        writers[path.suffix](table, path)
+        write(table, path)
     except OSError as error:
         raise FatalError(f"{path} cannot be written: {error}") from error
 
@@ -154,11 +159,6 @@ def _concerns(message: Message, cell: int) -> bool:
     except BadInputError:
         return False
     return isinstance(record, ClosedMarker) or record.cell == cell
-
-
-def _forget_other_batches(state: PartitionState) -> None:
-    """Other cells' batches were left out: do not wait for them."""
-    state.arrivals.expect_no_more()
 
 
 def _select(tables: list[Table], object_id: int | None, min_epochs: int) -> Table:

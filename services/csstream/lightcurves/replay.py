@@ -49,7 +49,10 @@ def read_partition(
 
 
 def take_in(store: Store, state: PartitionState, message: Message) -> bool:
-    """Put a message into store and state as the service does; False: it was a dead letter."""
+    """Put a message into store and state as the service does; False: it was a dead letter.
+
+    The frontier moves, but no panel is cut.
+    """
     kinds: tuple[type[Measurements | ClosedMarker], ...] = (Measurements, ClosedMarker)
     try:
         record = decode_any(message.value, kinds)
@@ -60,15 +63,13 @@ def take_in(store: Store, state: PartitionState, message: Message) -> bool:
     except BadInputError:
         return False
     state.note(record)
+    move_frontier(state)
     return True
 
 
-def advance(store: Store, state: PartitionState) -> None:
-    """Take in every visit that is closed; panels are cut and thrown away."""
+def move_frontier(state: PartitionState) -> None:
+    """Take every closed visit for sent, without cutting; cells are read from the store after."""
     for visit in state.closed_beyond_sent():
-        for _ in state.cut(visit):
-            pass
-        store.put(keys.SENT, keys.sent_value(visit))
         state.finish(visit)
 
 
