@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -39,12 +40,21 @@ def pnet(
     The folder then holds the checkpoint, the ONNX file and its model card. A GPU is used where
     torch finds one.
     """
-    from csstream.instruments.instrument import load_instrument
+    from csstream.instruments.instrument import InstrumentError, load_instrument
+
+    try:
+        telescope = load_instrument(instrument)
+    except InstrumentError as error:
+        raise typer.BadParameter(str(error), param_hint="--instrument") from error
+    folder = out or Path("checkpoints") / (telescope.weights or f"pnet-{telescope.name}")
+    if (resume or export_only) and not (folder / "checkpoint.pt").is_file():
+        raise typer.BadParameter(
+            f"{folder} holds no checkpoint.pt to go on from", param_hint="--out"
+        )
+    _need_torch()
     from csstream.trainer.pnet_release import release_pnet
     from csstream.trainer.pnet_training import Trainer, TrainingSettings
 
-    telescope = load_instrument(instrument)
-    folder = out or Path("checkpoints") / (telescope.weights or f"pnet-{telescope.name}")
     if not export_only:
         settings = TrainingSettings(seed=seed, minutes=minutes, steps=steps, threads=threads)
         trainer = Trainer(telescope, settings, folder)
@@ -54,6 +64,12 @@ def pnet(
     _report("exporting and testing")
     card = release_pnet(folder, telescope)
     print(folder / f"{card.name}.onnx")
+
+
+def _need_torch() -> None:
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        _report("training needs torch and onnx: install csstream with the train extra")
+        raise typer.Exit(2)
 
 
 def _report(line: str) -> None:
