@@ -187,11 +187,11 @@ def _classify(looks: dict[int, Look], scalars: Array, classifier: Classifier | N
 def by_rules(look: Look) -> Array:
     """Kind from the winning model when there is no network: (4,), one probability is 1.
 
-    A smooth model is a pulsator unless its dips are narrow; a shallow dip without a secondary is
-    a transit; any other dip is an eclipse.
+    A smooth model whose first harmonic is the strongest is a pulsator; a shallow dip without a
+    secondary is a transit; anything else is an eclipsing binary.
     """
     kind = "eclipsing"
-    if not look.is_box and look.wave.harmonics <= 4 and abs(look.odd_even) < 4:
+    if not look.is_box and look.wave.amplitude(1) > look.wave.amplitude(2):
         kind = "pulsating"
     elif look.is_box and look.trapezoid.depth < 0.04 and look.secondary_snr < 4:
         kind = "transit"

@@ -29,9 +29,10 @@ class ExaminationResult:
     """One row per star of a panel; NaN where a star was not looked at closely.
 
     ``t0`` is the first event after the start of the series: mid-event, or maximum light of a
-    pulsator. ``depth`` is the depth of the primary event below the level outside it, or peak to
-    peak of a pulsator, in relative flux. ``duration`` is from first to last contact; NaN for
-    pulsators. The period convention is ``periods.PERIOD_CONVENTION``.
+    pulsator. ``depth`` is the depth of the primary event below the level outside it, in relative
+    flux; from maximum to minimum of pulsators and of binaries that vary smoothly all the time.
+    ``duration`` is from first to last contact, of smooth binaries the full width at half depth;
+    NaN for pulsators. The period convention is ``periods.PERIOD_CONVENTION``.
     """
 
     kind: Array  # (n,) uint8, code in KINDS
@@ -117,6 +118,7 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
     """The columns of one star that was looked at."""
     origin = 0.0 if search is None else search.origin
     smooth = kind == PULSATING
+    swing = smooth or not look.is_box
     mid = look.t_max if smooth else look.centre
     trapezoid = look.trapezoid
     return {
@@ -126,8 +128,8 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
         "t0_err": look.t_max_err if smooth else trapezoid.t0_err * look.red_factor,
         "duration": np.nan if smooth else look.width,
         "duration_err": np.nan if smooth else trapezoid.duration_err * look.red_factor,
-        "depth": look.peak_to_peak if smooth else trapezoid.depth,
-        "depth_err": look.peak_to_peak_err if smooth else trapezoid.depth_err * look.red_factor,
+        "depth": look.peak_to_peak if swing else trapezoid.depth,
+        "depth_err": look.peak_to_peak_err if swing else trapezoid.depth_err * look.red_factor,
         "snr_bls": look.snr_bls,
         "snr_pink": look.snr_pink,
         "snr_amplitude": look.snr_amplitude,

@@ -1,0 +1,79 @@
+"""``csstream examine`` from table to table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+import pytest
+from astropy.table import Table
+from typer.testing import CliRunner
+
+from csstream.cli.main import app
+from csstream.simulation.variability import pulsator
+
+
+def _examine(*arguments):
+    return CliRunner().invoke(app, ["examine", *map(str, arguments)])
+
+
+@pytest.fixture
+def curves(tmp_path):
+    """Two stars at different epochs: a pulsator of 0.61 d and a constant one."""
+    rng = np.random.default_rng(4)
+    parts = []
+    for number in (7, 3):
+        time = np.sort(rng.uniform(0, 6, 150))
+        flux = pulsator(time, 0.61, 0.2, amplitude=0.5, rise=0.2) if number == 7 else np.ones(150)
+        flux = flux + rng.normal(0, 0.01, 150)
+        parts.append(pyarrow.table({
+            "object_id": np.full(150, number), "bjd": time,
+            "flux": flux, "flux_err": np.full(150, 0.01),
+        }))  # fmt: skip
+    path = tmp_path / "curves.csv"
+    pyarrow.csv.write_csv(pyarrow.concat_tables(parts), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["ecsv", "fits"])
+def test_one_row_per_object_with_units(curves, tmp_path, ending):
+    out = tmp_path / f"out.{ending}"
+    done = _examine(curves, "-o", out, "--time-column", "bjd", "--time-scale", "bjd_tdb")
+    assert done.exit_code == 0, done.output
+    table = Table.read(out)
+    assert list(table["object_id"]) == [7, 3]
+    assert table["period"][0] == pytest.approx(0.61, rel=0.005)
+    for name in ("period", "period_err", "t0", "t0_err", "duration", "duration_err"):
+        assert table[name].unit == "d"
+    chances = sum(table[f"p_{kind}"] for kind in ("none", "transit", "eclipsing", "pulsating"))
+    assert np.allclose(chances, 1.0)
+    assert "bjd_tdb" in table.meta.values()
+    assert list(table["crossed"]) == [True, False]
+
+
+def test_rules_instead_of_the_network(curves, tmp_path):
+    out = tmp_path / "out.csv"
+    arguments = (curves, "-o", out, "--time-column", "bjd", "--classifier", "rules")
+    assert _examine(*arguments, "--alerts-only").exit_code == 0
+    rows = pyarrow.csv.read_csv(out).to_pylist()
+    assert [(row["object_id"], row["kind"]) for row in rows] == [(7, "pulsating")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "no column 'mjd_mid_tai'"),
+        (("--classifier", "nothing"), "no network 'nothing'"),
+        (("--time-column", "flux_err", "--band", "i"), ""),
+    ],
+)
+def test_errors_name_what_is_wrong(curves, tmp_path, arguments, words):
+    done = _examine(curves, "-o", tmp_path / "out.csv", *arguments)
+    assert (done.exit_code != 0) == bool(words)
+    assert words in done.output
+
+
+def test_ending_of_the_result_is_checked_first(curves, tmp_path):
+    done = _examine(curves, "-o", tmp_path / "out.txt", "--time-column", "bjd")
+    assert done.exit_code == 1
+    assert "must end in" in done.output
