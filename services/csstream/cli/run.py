@@ -26,10 +26,10 @@ def command(
     frames: Annotated[int, typer.Option(min=2, help="Frames to simulate.")] = 150,
     shape: Annotated[
         str, typer.Option(help="Simulated frame in pixels: side, or width x height.")
-    ] = "512",
+    ] = "320",
     span_days: Annotated[
-        float | None, typer.Option(help="Days that the simulated frames cover.")
-    ] = None,
+        float, typer.Option(min=0.01, help="Days that the simulated frames cover.")
+    ] = 4.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 1,
     truth: Annotated[
         Path | None, typer.Option(help="Truth table (ECSV) to compare own frames with.")

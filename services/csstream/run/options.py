@@ -7,9 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-FRAMES = 150
-SHAPE = "512"
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -18,9 +15,9 @@ class RunOptions:
     out: Path  # directory of this run
     exposures: tuple[Path, ...] = ()  # directories or files; empty: simulate
     instrument: str = "csst-i"
-    frames: int = FRAMES  # simulated only
-    shape: str = SHAPE  # [pixel] simulated only
-    span_days: float | None = None  # [day] simulated only; None: the instrument's cadence
+    frames: int = 150  # simulated only
+    shape: str = "320"  # [pixel] simulated only
+    span_days: float = 4.0  # [day] simulated only
     seed: int = 1
     truth: Path | None = None  # truth table of own frames
     bootstrap_servers: str | None = None  # None: start a broker
@@ -42,7 +39,10 @@ class RunOptions:
         broker = self.bootstrap_servers or f"{self.broker} broker"
         shown = {"instrument": self.instrument, "method": self.method, "broker": broker}
         if self.simulated:
-            own = {"simulated": f"{self.frames} frames of {self.shape} px", "seed": str(self.seed)}
+            own = {
+                "simulated": f"{self.frames} frames of {self.shape} px in {self.span_days:g} days",
+                "seed": str(self.seed),
+            }
             return {**own, **shown}
         return {"frames": ", ".join(str(path) for path in self.exposures), **shown}
 

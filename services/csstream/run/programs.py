@@ -63,8 +63,7 @@ def simulator_program(options: RunOptions, places: Places) -> Program:
     arguments = ["simulate", "survey", "--out", str(places.made), "--quiet"]
     arguments += ["--instrument", options.instrument, "--shape", options.shape]
     arguments += ["--frames", str(options.frames), "--seed", str(options.seed)]
-    if options.span_days is not None:
-        arguments += ["--span-days", str(options.span_days)]
+    arguments += ["--span-days", str(options.span_days)]
     return Program(name=SIMULATOR, command=csstream_command(*arguments), task=True)
 
 

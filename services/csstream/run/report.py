@@ -28,7 +28,7 @@ from csstream.subscriber.plots import draw_alert
 from csstream.subscriber.text import fap_text, folded_snr, probabilities_text, with_error
 
 GALLERY = 48  # alerts with a picture; the table lists all
-ALERT_DPI = 72
+ALERT_DPI = 84
 ORDER = {"pulsating": 0, "eclipsing": 1, "transit": 2, "none": 3}
 
 
@@ -92,8 +92,9 @@ def cards(facts: Facts) -> list[tuple[str, str, str]]:
         ("variables alerted", str(len(tally.latest_alerts())), f"{summary['alerts']} alerts sent"),
     ]
     if truth is not None:
-        found = f"{truth['period_right']} of {truth['detectable']}"
-        rows.append(("right period", found, f"of detectable; {truth['false']} false"))
+        found = f"{truth['period_right']} of {truth['injected']}"
+        remark = f"{truth['detectable']} detectable; {truth['false']} false alerts"
+        rows.append(("found, period right", found, remark))
     if latency["p50"] is not None:
         remark = f"p95 {latency['p95']:.2f} s, p99 {latency['p99']:.2f} s"
         rows.append(("latency, median", f"{latency['p50']:.2f} s", remark))

@@ -28,7 +28,7 @@ from csstream.instruments.instrument import Instrument
 
 FloatArray = npt.NDArray[np.float64]
 
-MIN_SNR = 12.0
+MIN_SNR = 10.0
 MIN_EVENTS = 2
 MIN_CYCLES = 1.5
 FLOOR = 0.005  # relative flux
