@@ -52,7 +52,7 @@ def _measure(epochs, span, stars, few, rng):
     error = np.full_like(flux, 0.01)
     weight = error**-2.0
     settings, limits = ExamineSettings(), period_limits(time)
-    fraction = max(settings.shortest_fraction, 3.0 / epochs)
+    fraction = max(settings.shortest_fraction, settings.minimal_points / epochs)
     boxes = box_grid(span, *limits, fraction, settings.most_box_periods)
     waves = sinusoid_grid(span, *limits)
     return (

@@ -97,7 +97,8 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     time = panel.time - origin
     span = float(time[-1] - time[0])
     limits = period_limits(panel.time, settings.shortest_period, settings.longest_period)
-    fraction = max(settings.shortest_fraction, 3.0 / len(time))
+    # Events that hold fewer points than an alert needs are not worth a finer grid.
+    fraction = max(settings.shortest_fraction, settings.minimal_points / len(time))
     boxes = box_grid(span, *limits, fraction, settings.most_box_periods, settings.box_oversampling)
     sinusoids = sinusoid_grid(span, *limits, settings.sinusoid_oversampling)
     residue = box_panel(time, panel.flux, panel.weight, boxes.frequencies)
