@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from kafka import TopicPartition
 
 from csstream.contracts.codec import decode, encode
+from csstream.contracts.errors import FatalError
 from csstream.contracts.records import ClosedMarker, DeadLetter, Measurements, Panel
 from csstream.lightcurves import keys
+from csstream.lightcurves.export import export
+from csstream.lightcurves.rebuild import rebuild
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
@@ -252,3 +256,56 @@ def test_a_second_worker_takes_over_and_back(bench, records):
     assert first.wait(20) == 0, bench.logs()
     bench.send(records[2 * third :])
     assert bench.panels(len(expected)) == expected, bench.logs()
+
+
+def test_a_rebuilt_state_goes_on_with_the_same_panels(bench, records):
+    """State directory and changelog are spoilt; `rebuild` makes both again."""
+    expected = expected_panels(bench.settings, records)
+    half = len(records) // 2
+    worker = bench.start()
+    bench.send(records[:half])
+    wait_until(lambda: sum(bench.committed().values()) == half)
+    with pytest.raises(FatalError, match="stop the light-curve workers"):
+        rebuild(bench.settings)
+    worker.terminate()
+    assert worker.wait(20) == 0
+    spoil_changelog(bench, records[:half])
+    settings = bench.settings.model_copy(update={"state_dir": bench.tmp_path / "one"})
+    done = rebuild(settings)
+    assert [each.tombstones for each in done] == [1, 0]
+    assert sum(each.records for each in done) == half
+    assert not settings.state_dir.exists()
+    assert sum(bench.committed().values()) == half
+    bench.start()
+    bench.send(records[half:])
+    assert bench.panels(len(expected)) == expected, bench.logs()
+
+
+def test_an_export_from_the_topics_holds_every_point_of_the_panels(bench, records):
+    bench.send(records)
+    expected = expected_panels(bench.settings, records)
+    closing = [decode(value, Panel) for values in expected.values() for value in values]
+    points = sum(int(np.isfinite(p.flux).sum()) for p in closing if p.closing)
+    table = export(bench.settings)
+    assert len(table["flux"]) == points
+
+
+def spoil_changelog(bench: Bench, records) -> None:
+    """Lose one entry, add a stranger, and say that far more has been sent."""
+    name = bench.topics.changelog.name
+    p, lost = next((p, r) for p, r in records if isinstance(r, Measurements))
+    send_all(
+        bench.producer,
+        [
+            Outgoing(name, p, key_of(lost), None),
+            Outgoing(name, p, keys.entry_key(p, 3, 77), b"nonsense"),
+            Outgoing(name, p, keys.SENT, keys.sent_value(10**6)),
+        ],
+    )
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.3)

@@ -54,6 +54,9 @@ def rebuild_command(
         Path | None, typer.Option(help="State directory to remove. [CSSTREAM_STATE_DIR]")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="Go on though the broker says that workers are running.")
+    ] = False,
     bootstrap_servers: Bootstrap = None,
     topic_prefix: Prefix = None,
     partitions: Annotated[int | None, typer.Option(help="If not those of topics.yaml.")] = None,
@@ -81,7 +84,7 @@ def rebuild_command(
             abort=True,
         )
     with progress_bar("reading measurements") as progress:
-        done = rebuild(settings, progress)
+        done = rebuild(settings, progress, force=force)
     for each in done:
         typer.echo(
             f"partition {each.partition}: {each.records} records up to offset {each.offset}, "

@@ -62,10 +62,27 @@ class Positions:
             self._next.pop(tp, None)
 
 
+class LeavingConsumerThread(driver.AIOKafkaConsumerThread):
+    """Leaves the group when it is stopped in order, static member or not.
+
+    Otherwise the others wait for the session to end before they take over; and the embedded
+    broker (Tansu 0.6) waits for ever for a static leader that does not come back.
+    """
+
+    async def on_thread_stop(self) -> None:
+        if self._consumer is not None and (group := self._consumer._coordinator) is not None:
+            group._group_instance_id = None  # aiokafka: static members do not leave,
+            group.generation = max(1, group.generation)  # and generation 0 is none
+        await super().on_thread_stop()
+
+
 class GuardedConsumer(driver.Consumer):
     """Commits what :class:`Positions` says, and nothing else."""
 
     positions: Positions
+
+    def _new_consumer_thread(self) -> LeavingConsumerThread:
+        return LeavingConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _new_offset(self, tp: TP) -> int | None:
         super()._new_offset(tp)  # keeps Faust's own lists short
