@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 from kafka import TopicPartition
 
-from csstream.run.brokers import EmbeddedBroker
+from csstream.run.apache import ApacheBroker
+from csstream.run.brokers import Broker, EmbeddedBroker
 from csstream.runtime.admin import create_topics
 from csstream.runtime.kafka import (
     Message,
@@ -23,19 +25,24 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    """The embedded broker, one for all tests of a process."""
-    with EmbeddedBroker(directory=tmp_path_factory.mktemp("broker")) as running:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for all tests of a process: the embedded one.
+
+    With ``CSSTREAM_TEST_BROKER=apache`` it is Apache Kafka.
+    """
+    kind = ApacheBroker if os.environ.get("CSSTREAM_TEST_BROKER") == "apache" else EmbeddedBroker
+    with kind(directory=tmp_path_factory.mktemp("broker")) as running:
         yield running
 
 
 @pytest.fixture
-def settings(broker: EmbeddedBroker) -> ServiceSettings:
+def settings(broker: Broker) -> ServiceSettings:
     """Settings for the broker with a prefix that no other test has, and all topics made."""
     made = ServiceSettings(
         bootstrap_servers=broker.bootstrap_servers,
         topic_prefix=f"t{next(_numbers)}-",
-        session_timeout_ms=2000,  # joining the embedded broker's groups takes half of it
+        # joining the embedded broker's groups takes half of it; Apache Kafka allows no less
+        session_timeout_ms=2000 if broker.name == "embedded" else 6000,
         max_attempts=3,
         first_delay_s=0.05,
     )

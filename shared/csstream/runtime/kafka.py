@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _BOOTSTRAP_TIMEOUT_MS: Final = 15_000
+_METADATA_MAX_AGE_MS: Final = 5_000  # a consumer that joined too early looks again
 _REQUEST_TIMEOUT_MS: Final = 20_000
 _DELIVERY_TIMEOUT_MS: Final = 60_000
 
@@ -110,7 +111,7 @@ def _connect(client: Any, settings: ServiceSettings, *topics: str, **options: An
         return client(
             *topics,
             bootstrap_servers=settings.bootstrap_servers.split(","),
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=_METADATA_MAX_AGE_MS,
             bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
             **options,
         )

@@ -31,6 +31,7 @@ Callback = Callable[[Partitions], None]
 POLL_MS: Final = 200  # [ms] how long a poll waits for messages, and a stop for the loop
 BUSY_POLL_S: Final = 0.1  # [s] between polls while a message is handled
 LAG_EVERY_S: Final = 1.0
+TOPICS_WITHIN_S: Final = 30.0
 
 
 class Worker:
@@ -83,6 +84,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until ``stop`` is set, then leave the group and close the consumer."""
+        self._await_topics()
         self._consumer.subscribe(topics=self._topics, listener=self._changes)
         executor = ThreadPoolExecutor(1, thread_name_prefix=f"{self._stage}-handler")
         try:
@@ -95,6 +97,17 @@ class Worker:
             self._metrics.ready.labels(self._stage).set(0)
             executor.shutdown(wait=True)
             self._consumer.close(autocommit=False)
+
+    def _await_topics(self) -> None:
+        """Wait until the topics are known: kafka-python joins without them and gets nothing."""
+        deadline = time.monotonic() + TOPICS_WITHIN_S
+        missing = set(self._topics)
+        while missing and not self._stop.is_set():
+            with suppress(KafkaError):
+                missing -= {each for each in missing if self._consumer.partitions_for_topic(each)}
+            if missing and time.monotonic() > deadline:
+                raise TransientError(f"no topic {', '.join(sorted(missing))}: see topics create")
+            self._stop.wait(0.2 if missing else 0)
 
     def _step(self, executor: ThreadPoolExecutor) -> None:
         self._health.beat()
