@@ -156,7 +156,9 @@ def test_units_become_electrons(write_fits, any_instrument):
     rate = read_frame(write_fits(ramp(), "b.fits", BUNIT="adu/s", **options), any_instrument)
     assert rate.image[0, 3] == 60.0
     assert rate.zero_point == pytest.approx(counts.zero_point)
-    electrons = read_frame(write_fits(ramp(), "c.fits", BUNIT="electron", **options), any_instrument)
+    electrons = read_frame(
+        write_fits(ramp(), "c.fits", BUNIT="electron", **options), any_instrument
+    )
     assert electrons.image[0, 3] == 3.0
     assert electrons.zero_point == pytest.approx(25.0)
 
@@ -386,9 +388,7 @@ def test_five_compressions_give_the_same_pixels(data_dir, any_instrument):
 
 
 def test_ogle_frames_have_their_time_and_no_wcs(data_dir, ogle):
-    frame = read_frame(
-        data_dir / "timeseries/ogle4_lmc531/frames/o4197842.10.fits.fz", ogle
-    )
+    frame = read_frame(data_dir / "timeseries/ogle4_lmc531/frames/o4197842.10.fits.fz", ogle)
     julian_date_utc = 2455922.728252  # from the set's own table
     tai = julian_date_utc - 2400000.5 + 34.0 / 86400.0
     assert frame.mjd_mid_tai == pytest.approx(tai, abs=2e-6)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
+from astropy.io import fits
 from astropy.table import Table
 
 from csstream.imaging.flags import Flag
@@ -51,9 +54,36 @@ def write_catalogue(path: Path, measured: Measured, meta: dict[str, Any]) -> Non
     if kind is None:
         raise ValueError(f"{path}: the name must end in {', '.join(FORMATS)}")
     table = catalogue_table(measured, meta)
-    if kind == "fits":
-        table.meta = {key.upper()[:8]: value for key, value in table.meta.items()}
-    table.write(path, format=kind, overwrite=True)
+    if kind == "parquet":
+        _write_parquet(path, table)
+    elif kind == "fits":
+        _write_fits(path, table)
+    else:
+        table.write(path, format=kind, overwrite=True)
+
+
+def _write_fits(path: Path, table: Table) -> None:
+    table.meta = {key.upper()[:8]: value for key, value in table.meta.items()}
+    hdu = fits.BinTableHDU(Table({name: np.asarray(table[name]) for name in table.colnames}))
+    hdu.header.update(table.meta)
+    for column in hdu.columns:
+        if UNITS[column.name]:
+            # FITS has no unit "electron"; what is counted here are electrons.
+            column.unit = UNITS[column.name].replace("electron / s", "ct s-1")
+    hdu.writeto(path, overwrite=True)
+
+
+def _write_parquet(path: Path, table: Table) -> None:
+    """Units and descriptions go into each column's metadata, the rest into the file's."""
+    columns, schema = [], []
+    for name in table.colnames:
+        values = pyarrow.array(np.asarray(table[name]))
+        note = {"unit": UNITS[name], "description": table[name].description or ""}
+        schema.append(pyarrow.field(name, values.type, metadata=note))
+        columns.append(values)
+    meta = {str(key): str(value) for key, value in table.meta.items()}
+    whole = pyarrow.Table.from_arrays(columns, schema=pyarrow.schema(schema, metadata=meta))
+    pyarrow.parquet.write_table(whole, path)
 
 
 def _meta(measured: Measured) -> dict[str, Any]:

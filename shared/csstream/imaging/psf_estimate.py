@@ -33,7 +33,8 @@ LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
 UNKNOWN_ERROR = 0.05  # relative error of a PSF that no star has corrected
 DETECTION = 5.0  # [sigma]
 ROUNDS = 5
-SMOOTHING = 0.2  # [pixel] sigma of the correction's smoothing
+SMOOTHING = 0.2  # [pixel] sigma of the correction's smoothing, at least
+SMOOTHING_FWHM = 0.12  # [FWHM]
 MOFFAT_STARS = 25
 CLIP_PROFILE = 0.05  # relative error of the profile below which nothing is clipped
 SUB = 3  # points a pixel and axis at which a Moffat profile is averaged
@@ -60,7 +61,11 @@ def estimate_psf(frame: Frame, nominal: PixelPsf | None) -> PsfEstimate | None:
     found = _bright(fill_masked(image, mask, background.level), background, frame)
     shapes = _moffat_fits(image - background.level, mask, found, frame, background.rms)
     if shapes.shape[0] < LEAST_STARS:
-        return None if nominal is None else PsfEstimate(nominal, "nominal", shapes.shape[0], UNKNOWN_ERROR)
+        return (
+            None
+            if nominal is None
+            else PsfEstimate(nominal, "nominal", shapes.shape[0], UNKNOWN_ERROR)
+        )
     fwhm, beta = _typical(shapes)
     psf = moffat_psf(fwhm, beta, _oversampling(fwhm), _half_width(fwhm))
     hits, clean = find_cosmic_rays(
@@ -244,11 +249,12 @@ def _mean_residual(
     keep = np.ones(value.size, bool)
     # Errors of position and shape grow with the profile: clip in units of both.
     size = np.hypot(noise, CLIP_PROFILE * psf.evaluate(dx, dy))
+    sigma = step * max(SMOOTHING, SMOOTHING_FWHM * fwhm)
     for _ in range(2):
         weights = np.bincount(at[keep], weight[keep], side * side)
         sums = np.bincount(at[keep], weight[keep] * value[keep], side * side)
-        smooth_weights = gaussian_filter(weights.reshape(side, side), SMOOTHING * step)
-        smooth_sums = gaussian_filter(sums.reshape(side, side), SMOOTHING * step)
+        smooth_weights = gaussian_filter(weights.reshape(side, side), sigma)
+        smooth_sums = gaussian_filter(sums.reshape(side, side), sigma)
         filled = smooth_weights > 1e-3 * smooth_weights.max()
         mean = np.where(filled, smooth_sums / np.where(filled, smooth_weights, 1.0), 0.0)
         pull = np.abs(value - mean.ravel()[at]) / size
@@ -257,7 +263,9 @@ def _mean_residual(
     fade = np.clip((3.0 * fwhm - radius) / (0.8 * fwhm), 0.0, 1.0)
     core = radius < 0.5 * fwhm
     peak = float(psf.evaluate(0.0, 0.0))
-    return mean * fade, float(np.clip(np.sqrt(np.mean(mean[core] ** 2)) / peak, 0.003, UNKNOWN_ERROR))
+    return mean * fade, float(
+        np.clip(np.sqrt(np.mean(mean[core] ** 2)) / peak, 0.003, UNKNOWN_ERROR)
+    )
 
 
 def _residual_samples(
@@ -284,5 +292,14 @@ def _residual_samples(
 
 
 def _corrected(psf: PixelPsf, correction: Float) -> PixelPsf:
+    """Add the correction, and see that a star gives the same light wherever it falls on a pixel.
+
+    Samples a whole pixel apart are one star's pixels: each such set sums to one. Without that,
+    stars at one sub-pixel phase would get another flux scale than those at the next.
+    """
     samples = psf.samples + correction
-    return PixelPsf(samples * (psf.oversampling**2 / samples.sum()), psf.oversampling)
+    step = psf.oversampling
+    for j in range(step):
+        for i in range(step):
+            samples[j::step, i::step] /= samples[j::step, i::step].sum()
+    return PixelPsf(samples, step)

@@ -11,7 +11,9 @@ Float = npt.NDArray[np.float64]
 
 LEAST_STARS = 3
 CLIP = 3.0  # [robust sigma]: variable stars and bad matches go
-ERROR_FLOOR = 0.01  # [mag] added in quadrature, so that no bright star carries the tie
+ERROR_FLOOR = 0.02  # [mag] added in quadrature, so that no bright star carries the tie
+PRECISE = 0.03  # [mag] stars with smaller errors tie alone, if there are enough of them:
+ENOUGH = 15  # the faint are biased by stars that are not listed, more so in bad seeing
 ROUNDS = 5
 
 
@@ -35,6 +37,8 @@ def tie_zero_point(
     """
     columns = [np.asarray(v, np.float64) for v in (mag, mag_err, reference_mag, reference_err)]
     good = np.all(np.isfinite(columns), axis=0)
+    if np.count_nonzero(good & _precise(columns[1], columns[3])) >= ENOUGH:
+        good &= _precise(columns[1], columns[3])
     m, e, rm, re = (column[good] for column in columns)
     if m.size < LEAST_STARS:
         return 0.0, math.nan
@@ -52,6 +56,10 @@ def tie_zero_point(
         keep = fresh
         centre = float(np.sum(weight[keep] * difference[keep]) / np.sum(weight[keep]))
     return centre, _error(difference[keep], weight[keep], centre)
+
+
+def _precise(error: Float, reference_error: Float) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.hypot(error, reference_error) < PRECISE)
 
 
 def _error(difference: Float, weight: Float, centre: float) -> float:
