@@ -59,8 +59,10 @@ class Watch:
         ready = self._is_ready()
         self._health.set_ready(ready)
         self._metrics.ready.labels(STAGE_NAME).set(int(ready))
-        if not ready:
+        self._health.beat()
+        if not ready:  # Faust has no consumer to ask yet
             self.moved()
+            return
         waiting = self._measure_lag()
         self._measure_frontiers()
         if waiting and self._clock() - self._moved > STALLED_AFTER_S:
@@ -68,11 +70,11 @@ class Watch:
                 f"{waiting} messages wait and none was handled for {STALLED_AFTER_S:.0f} s: "
                 "the consumer has gone silent; stopping, to be started again"
             )
-        self._health.beat()
 
     def _is_ready(self) -> bool:
-        recovery = self._app.tables.recovery
-        return bool(recovery.completed.is_set() and not self._app.rebalancing)
+        if not self._app.started or self._app.rebalancing:
+            return False
+        return bool(self._app.tables.recovery.completed.is_set())
 
     def _measure_lag(self) -> int:
         total = 0
