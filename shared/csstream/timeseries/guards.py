@@ -41,7 +41,7 @@ def shared_events(
 ) -> Array:
     """True where a star repeats events that others of its panel have at the same times; (n,) bool.
 
-    Two stars share events when these coincide within a fifth of their width at the start and at
+    Two stars share events when these coincide within a tenth of their width at the start and at
     the end of the series. Of two stars, the one with the smaller flux amplitude is the echo
     (light of a blended variable). Of ``most`` or more, all are taken for a systematic, except a
     leader with ``LEADER`` times the amplitude of the next.
@@ -66,7 +66,7 @@ def _coincide(time: Array, period: Array, t0: Array, width: Array, i: int, j: in
     """Whether the events of two stars fall together at both ends of the series."""
     if abs(period[i] - period[j]) > 0.05 * period[i]:
         return False
-    tolerance = 0.2 * min(width[i], width[j], 0.25 * period[i])
+    tolerance = 0.1 * min(width[i], width[j], 0.25 * period[i])
     for moment in (float(time[0]), float(time[-1])):
         first = t0[i] + np.round((moment - t0[i]) / period[i]) * period[i]
         second = t0[j] + np.round((first - t0[j]) / period[j]) * period[j]

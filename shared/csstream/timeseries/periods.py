@@ -26,6 +26,7 @@ PERIOD_CONVENTION: Final = (
 MULTIPLES = (0.5, 2.0, 1.0 / 3.0, 3.0, 2.0 / 3.0, 1.5)
 BOX_PEAKS = 3
 SINUSOID_PEAKS = 4
+REFINED_PEAKS = 6
 BOX_TERMS = 5  # period, mid-event, duration, depth, level
 ODD_EVEN_SIGMA = 4.0  # difference of the minima that doubles a period
 ODD_EVEN_SHARE = 0.03  # and its least share of the depth
@@ -162,13 +163,14 @@ def _harmonic_candidates(
     starts = starts[(starts >= limits[0]) & (starts <= limits[1])]
     if len(starts) == 0:
         starts = peaks[:1]
-    tried = (starts[:, None] + np.linspace(-0.3, 0.3, 7) * fine).ravel()
-    tried = tried[tried > 0]
-    coarse = reductions(curve.time, curve.flux, curve.weight, tried, order)
-    best = tried[np.argsort(-coarse.max(axis=1))[:6]]
-    near = (best[:, None] + np.linspace(-0.05, 0.05, 5) * fine).ravel()
-    closer = reductions(curve.time, curve.flux, curve.weight, near, order)
-    return np.concatenate([tried, near]), np.concatenate([coarse, closer])
+    tried = np.abs(starts[:, None] + np.linspace(-0.3, 0.3, 7) * fine)
+    coarse = reductions(curve.time, curve.flux, curve.weight, tried.ravel(), order)[:, -1]
+    coarse = coarse.reshape(tried.shape)
+    best = np.argsort(-coarse.max(axis=1), kind="stable")[:REFINED_PEAKS]
+    # Peaks are compared at their tops: at high S/N a flank loses to a more flexible model.
+    tops = [_refined(curve, tried[k, np.argmax(coarse[k])], order, 0.0)[0] for k in best]
+    frequencies = np.array(tops)
+    return frequencies, reductions(curve.time, curve.flux, curve.weight, frequencies, order)
 
 
 def _doubled_if_uneven(curve: Curve, box: BoxFit, noise: float) -> float:

@@ -93,9 +93,9 @@ def passes(look: Look, kind: int, settings: ExamineSettings) -> bool:
     if look.events < settings.minimal_events:
         return False
     if look.is_box:
-        counts = (
-            settings.fap_counts_deep if look.depth_sigma > settings.deep else settings.fap_counts
-        )
+        # The deeper a dip stands out of the noise, the surer its low points must be its own.
+        counts = settings.fap_counts * 10.0 ** float(np.clip(4.0 - look.depth_sigma, -9.0, 9.0))
+        counts = float(np.clip(counts, *settings.fap_counts_range))
         return (
             look.snr_pink >= settings.snr
             and look.rest_snr >= settings.rest_snr
