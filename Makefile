@@ -13,7 +13,7 @@ export MKL_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-train run test test-unit test-integration test-train lint lock bench clean
+.PHONY: help install install-dev install-train run test test-unit test-integration test-train chaos chaos-full lint lock bench clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -51,7 +51,13 @@ test-unit: install-dev ## fast tests, no broker
 	$(BIN)/python -m pytest -m "not integration and not apache and not train" $(ARGS)
 
 test-integration: install-dev ## tests on real brokers; Apache Kafka where Java 17 and Maven are present
-	$(BIN)/python -m pytest -rs -m "integration or apache" $(ARGS)
+	$(BIN)/python -m pytest -rs -m "(integration or apache) and not long" $(ARGS)
+
+chaos: install-dev ## the chain on both brokers, with every service killed, with broken inputs (3 minutes)
+	$(BIN)/python -m pytest -rs -m "not long" tests/integration/test_chain.py $(ARGS)
+
+chaos-full: install-dev ## the same and 30 random kills -9 (10 minutes)
+	$(BIN)/python -m pytest -rs tests/integration/test_chain.py $(ARGS)
 
 test-train: install-train ## tests of the training code, in its own environment
 	$(TRAIN_VENV)/bin/python -m pytest -m train $(ARGS)
