@@ -115,6 +115,17 @@ def test_the_time_of_announcement_travels_in_a_header(messages):
     assert find_header(bench.sent[-1].headers, ANNOUNCED_MS) == "123"
 
 
+def test_metrics_say_how_far_and_how_late(messages):
+    bench = Bench()
+    bench.handle(*messages[:-1], messages[-1]._replace(headers=((ANNOUNCED_MS, b"2"),)))
+    sample = bench.metrics.registry.get_sample_value
+    assert sample("csstream_frontier_visit", {"partition": "0"}) == 7
+    assert sample("csstream_objects", {"partition": "0"}) >= 20
+    assert sample("csstream_reconcile_difference", {"partition": "0"}) == 0
+    late = sample("csstream_latency_seconds_sum", {"stage": "lightcurves"})
+    assert late == pytest.approx(0.003)  # the bench's clock stands at 5 ms
+
+
 @pytest.mark.parametrize("failing", ["log", "lightcurves"])
 def test_after_a_failed_send_the_message_comes_again_and_nothing_is_missing(messages, failing):
     expected = Bench()

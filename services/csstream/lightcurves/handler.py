@@ -11,7 +11,14 @@ import structlog
 from csstream.contracts.cells import partition_of
 from csstream.contracts.codec import decode_any, encode
 from csstream.contracts.errors import BadInputError
-from csstream.contracts.headers import ANNOUNCED_MS, SENT_MS, STAGE, Headers, text_header
+from csstream.contracts.headers import (
+    ANNOUNCED_MS,
+    SENT_MS,
+    STAGE,
+    Headers,
+    find_header,
+    text_header,
+)
 from csstream.contracts.records import ClosedMarker, Measurements, Panel
 from csstream.lightcurves import keys
 from csstream.lightcurves.state import PartitionState
@@ -138,7 +145,9 @@ class Handler:
             self._metrics.step_seconds.labels(STAGE_NAME, "visit").observe(
                 time.monotonic() - started
             )
+            self._observe_latency(message)
         partition = str(message.partition)
+        self._metrics.objects.labels(partition).set(state.objects)
         self._metrics.frontier_visit.labels(partition).set(state.sent)
         self._metrics.reconcile_difference.labels(partition).set(state.arrivals.missing())
 
@@ -193,6 +202,12 @@ class Handler:
         headers = [text_header(STAGE, STAGE_NAME), text_header(SENT_MS, self._now_ms())]
         announced = [pair for pair in message.headers if pair[0] == ANNOUNCED_MS]
         return headers + announced[-1:]
+
+    def _observe_latency(self, message: Message) -> None:
+        announced = find_header(message.headers, ANNOUNCED_MS)
+        if announced is not None and announced.isdecimal():
+            seconds = (self._now_ms() - int(announced)) / 1000.0
+            self._metrics.latency_seconds.labels(STAGE_NAME).observe(max(0.0, seconds))
 
     def _count(self, record: Measurements | ClosedMarker) -> None:
         if isinstance(record, Measurements):

@@ -71,6 +71,11 @@ class Objects:
         """Memory held [byte]."""
         return sum(column.nbytes for column in self._columns.values())
 
+    @property
+    def numbered(self) -> int:
+        """How many objects have a number."""
+        return int((self["number"] > 0).sum())
+
     def take(self, batch: Measurements, epoch: int) -> Array:
         """Take in the sources of the next epoch; return their slots, int32 (n,); -1: none."""
         finite = np.isfinite(batch.ra) & np.isfinite(batch.dec)

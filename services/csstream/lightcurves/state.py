@@ -47,6 +47,7 @@ class PartitionState:
         self._max_panel_bytes = max_panel_bytes
         self._cache_bytes = cache_bytes
         self._cells: OrderedDict[int, Cell] = OrderedDict()
+        self._numbered: dict[int, int] = {}  # objects by cell, of the cells touched so far
         self.arrivals = Arrivals(keys.parse_sent_value(store.get(keys.SENT)))
         self._closings: list[int] = []  # ends of sequences up to the sent frontier
         self._load_markers()
@@ -59,8 +60,8 @@ class PartitionState:
 
     @property
     def objects(self) -> int:
-        """Objects with a number in the cells that are in memory."""
-        return sum(int((cell.objects["number"] > 0).sum()) for cell in self._cells.values())
+        """Objects with a number, of the cells touched since the state was made."""
+        return sum(self._numbered.values())
 
     def check(self, record: Measurements | ClosedMarker) -> None:
         """Raise BadInputError for a record that is not in the store and cannot be taken in."""
@@ -109,6 +110,7 @@ class PartitionState:
             batches = [self._batch(number, visit, det) for det in entries.get(number, ())]
             for due in cell.advance(batches, closing=closing):
                 yield from cut_panel(cell, due, visit, self._max_panel_bytes)
+            self._numbered[number] = cell.objects.numbered
         self._open = set() if closing else self._open.union(entries)
         if closing:
             self._closings.append(visit)
