@@ -87,6 +87,10 @@ class Places:
     def summary(self) -> Path:
         return self.root / "summary.json"
 
+    @property
+    def alerts(self) -> Path:
+        return self.root / "alerts.jsonl"
+
     def make(self) -> None:
         """Make the directories."""
         for directory in (self.root, self.logs, self.exposures, self.state):

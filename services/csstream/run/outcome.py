@@ -21,6 +21,7 @@ from csstream.run.supervisor import ProcessState
 from csstream.run.tally import Tally
 from csstream.run.truth import read_variables
 from csstream.runtime.settings import ServiceSettings
+from csstream.subscriber.as_json import to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +80,22 @@ def conclude(
         processes=processes,
         problems=problems,
     )
+    write_alerts(places.alerts, tally)
     write_report(places.report, facts)
     stages["report"] = time.monotonic() - began
     summary = build_summary(tally, evaluation, stages, elapsed)
     write_summary(places.summary, summary)
     return Outcome(complete=complete, problems=problems, summary=summary)
+
+
+def write_alerts(path: Path, tally: Tally) -> None:
+    """Write every alert as a JSON line, in an order that does not depend on when it came.
+
+    The same frames and seed give the same file, whatever broker carried them.
+    """
+    alerts = [received.alert for received in tally.alerts.values()]
+    alerts.sort(key=lambda a: (a.visit, a.object_id, a.examination, a.alert_id))
+    path.write_text("".join(to_json(alert) + "\n" for alert in alerts), encoding="utf-8")
 
 
 def truth_table(options: RunOptions, places: Places) -> Path | None:
