@@ -28,7 +28,7 @@ class ExamineSettings:
     # alert
     fap: float = 1e-5
     fap_counts: float = 1e-2  # of a dip of four errors of one epoch; ten times per error
-    fap_counts_range: tuple[float, float] = (1e-6, 0.5)
+    fap_counts_range: tuple[float, float] = (1e-5, 0.5)
     snr: float = 7.0  # snr_pink of a dip
     rest_snr: float = 4.0  # snr of a dip without its strongest event
     middle_depth: float = 0.4  # median over mean depth inside a dip

@@ -18,6 +18,8 @@ FEWEST_STARS = 30
 ITERATIONS = 12
 CLIP = 3.0  # normalised residuals beyond this do not pull on the trend
 CERTAIN = 4.0  # coefficient over its error from which the trend is subtracted
+MOSTLY = 0.6  # of the variance of a star that varies much: smooth curves correlate by chance
+NOISE_MARGIN = 1.3  # over the largest share of the variance that noise alone gives one trend
 
 
 def remove_shared_trend(relative: Array, error: Array, steady: Array) -> Array:
@@ -40,15 +42,30 @@ def remove_shared_trend(relative: Array, error: Array, steady: Array) -> Array:
     spread = np.sqrt(np.sum(normal**2, axis=1) / np.maximum(used.sum(axis=1), 1))
     spread = np.where(spread > 0, spread, 1.0)[:, None]
     clipped = np.clip(normal / spread, -CLIP, CLIP)
-    own = steady * _coefficients(clipped * steady[:, None], used)
+    quiet = clipped * steady[:, None]
+    own = steady * _coefficients(quiet, used)
+    if not _stands_out(quiet[steady], own[steady], used[steady]):
+        return relative
     top = (own @ clipped)[None, :] - own[:, None] * clipped
     bottom = (own**2 @ used)[None, :] - (own**2)[:, None] * used
     without = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0) * used
     norm = np.maximum(np.sum(without**2, axis=1), 1e-12)
     slope = np.sum(without * clipped, axis=1) / norm
-    sure = np.abs(slope) * np.sqrt(norm) > CERTAIN
+    explained = slope**2 * norm / np.maximum(np.sum(clipped**2, axis=1), 1e-12)
+    sure = (np.abs(slope) * np.sqrt(norm) > CERTAIN) & (steady | (explained > MOSTLY))
     model = np.where(sure, slope, 0.0)[:, None] * without * spread * scale
     return np.asarray(np.where(used, relative - model, np.nan))
+
+
+def _stands_out(values: Array, coefficient: Array, used: Array) -> bool:
+    """Whether a trend explains more of the steady stars' variance than noise would give it.
+
+    The largest share of pure noise is ``(sqrt n + sqrt m)² / (n m)`` (Marchenko & Pastur).
+    """
+    stars, epochs = values.shape
+    trend = (coefficient @ values) / np.maximum(coefficient**2 @ used, 1e-12)
+    explained = np.sum((coefficient[:, None] * trend * used) ** 2) / np.sum(values**2)
+    return bool(explained > NOISE_MARGIN * (stars**0.5 + epochs**0.5) ** 2 / (stars * epochs))
 
 
 def _coefficients(values: Array, used: Array) -> Array:
