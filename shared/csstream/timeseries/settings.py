@@ -39,7 +39,7 @@ class ExamineSettings:
     minimal_cycles: float = 2.0  # of a smooth variable
     minimal_halves: float = 0.15  # share of a smooth signal that the two halves must confirm
     minimal_share: float = 0.25  # of the chi² that a smooth signal must take away
-    minimal_share_few: float = 0.5  # the same when fewer than `few_cycles` were seen
+    minimal_share_few: float = 0.6  # the same when fewer than `few_cycles` were seen
     few_cycles: float = 4.0
     minimal_coverage: float = 0.5  # of the phases of a smooth variable
     snr_amplitude: float = 0.5
