@@ -271,12 +271,8 @@ def test_one_damaged_byte_is_read_or_refused_by_name(tmp_path_factory, position,
     content = bytearray(path.read_bytes())
     content[position % len(content)] = value
     path.write_bytes(bytes(content))
-    try:
-        frame = read_frame(path, load_instrument("ogle4-i"))
-    except FrameError as error:
-        assert error.reason
-        return
-    assert frame.image.shape == frame.mask.shape
+    instrument = load_instrument("ogle4-i")
+    assert isinstance(outcome(path, instrument, True), str | tuple)
 
 
 def test_psf_extension_is_normalised(write_fits, any_instrument, narrow_psf):

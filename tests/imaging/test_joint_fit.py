@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.background import Background, correct_from_residual, estimate_background
-from csstream.imaging.background import noise_scale
+from csstream.imaging.background import (
+    Background,
+    correct_from_residual,
+    estimate_background,
+    noise_scale,
+)
 from csstream.imaging.joint_fit import FitSettings, joint_fit
-from csstream.imaging.joint_kernels import find_pairs
+from csstream.imaging.normal_matrix import find_pairs
 
 
 def fit_sky(sky, psf, *, start=0.05, settings=None, mask=None, level=200.0):

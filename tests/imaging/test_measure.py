@@ -1,4 +1,4 @@
-"""From a frame to its catalogue: flags, cosmic rays, PSF estimate, strategies, whole measurements."""
+"""From a frame to its catalogue: flags, cosmic rays, PSF, strategies, whole measurements."""
 
 from dataclasses import replace
 
@@ -205,7 +205,7 @@ def test_psf_is_estimated_from_the_frame(make_sky, fwhm):
 
 
 def test_every_sum_of_stars_keeps_the_sharpness_limit(make_sky, narrow_psf):
-    image, x, y, _ = make_sky(31, side=300, density=0.03, flux=(1e3, 1e6))
+    image, *_ = make_sky(31, side=300, density=0.03, flux=(1e3, 1e6))
     sky = np.full(image.shape, 200.0, np.float32)
     hits, _ = find_cosmic_rays(image, np.zeros(image.shape, bool), sky, narrow_psf, 5.0, 15.0)
     assert hits.sum() <= 2

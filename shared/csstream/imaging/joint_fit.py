@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging import joint_kernels as kernels
+from csstream.imaging import normal_matrix as normal
 from csstream.imaging.background import DEFAULT_MESH, correct_from_residual
 from csstream.imaging.frame import Image, Mask
 from csstream.imaging.psf import PixelPsf
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
+
+UNSETTLED = 0.5  # [sigma] a star whose last step was longer has not converged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +148,7 @@ class _Problem:
         area = (2 * self.half + 1) ** 2
         self.offset = np.concatenate([[0], np.cumsum(area)]).astype(np.int64)
         self.stamps = np.empty((3, int(self.offset[-1])), np.float32)
-        self.first, self.second = kernels.find_pairs(self.anchor_x, self.anchor_y, self.half)
+        self.first, self.second = normal.find_pairs(self.anchor_x, self.anchor_y, self.half)
         n, m = x.size, self.first.size
         self.gradient, self.diagonal = np.zeros((n, 3)), np.zeros((n, 3, 3))
         self.inverse, self.blocks = np.zeros((n, 3, 3)), np.zeros((m, 3, 3), np.float32)
@@ -210,10 +213,10 @@ class _Problem:
     def assemble(self) -> None:
         """Build gradient and normal matrix, the position prior included."""
         places = self.places
-        kernels.gradient_and_diagonal(
+        normal.gradient_and_diagonal(
             self.residual, self.weight, self.flux, *places, self.gradient, self.diagonal
         )
-        kernels.pair_blocks(self.weight, self.flux, *places, self.first, self.second, self.blocks)
+        normal.pair_blocks(self.weight, self.flux, *places, self.first, self.second, self.blocks)
         prior = 1.0 / self.settings.position_prior**2
         self.diagonal[:, 1, 1] += prior
         self.diagonal[:, 2, 2] += prior
@@ -225,8 +228,8 @@ class _Problem:
     def advance(self) -> float:
         """Take one damped Gauss–Newton step; return the largest change in units of its limit."""
         s = self.settings
-        kernels.invert_blocks(self.diagonal, self.inverse)
-        step, _ = kernels.solve(
+        normal.invert_blocks(self.diagonal, self.inverse)
+        step, _ = normal.solve(
             self.diagonal,
             self.inverse,
             self.blocks,
@@ -268,10 +271,10 @@ class _Problem:
     def result(self, used: int) -> FitResult:
         """Compute errors and quality at the solution."""
         s, n = self.settings, self.x.size
-        start, pair = kernels.neighbour_lists(n, self.first, self.second)
+        start, pair = normal.neighbour_lists(n, self.first, self.second)
         errors, quality = np.full((n, 3), np.nan), np.zeros((n, 4))
         radius = s.error_radius_fwhm * max(self.fwhm, 1.8)
-        kernels.local_errors(
+        normal.local_errors(
             self.diagonal,
             self.blocks,
             self.first,
@@ -294,7 +297,7 @@ class _Problem:
             quality,
         )
         errors[quality[:, 3] <= 0.0] = np.nan
-        moved = np.abs(self.step[:, 0]) > 0.3 * errors[:, 0]
+        moved = np.abs(self.step[:, 0]) > UNSETTLED * errors[:, 0]
         return FitResult(
             x=self.x,
             y=self.y,

@@ -6,12 +6,10 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from csstream.imaging.background import (
     DEFAULT_MESH,
@@ -23,16 +21,15 @@ from csstream.imaging.candidates import Candidates, DetectionStrategy
 from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.errors import FrameError
 from csstream.imaging.flags import Flag
-from csstream.imaging.frame import FlagMap, Frame
+from csstream.imaging.frame import Frame
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
-from csstream.imaging.matching import match_pixels, match_sky, merge_close
+from csstream.imaging.matching import merge_close
+from csstream.imaging.measured import Measured, ReferenceStars, place, tie
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.psf_estimate import PsfEstimate, adjust_psf, estimate_psf
-from csstream.imaging.registration import Affine, nominal_wcs, register, wcs_from_registration
 from csstream.imaging.residual_search import search_residual
-from csstream.imaging.sky import sky_positions
+from csstream.imaging.source_flags import source_flags
 from csstream.imaging.source_table import SourceTable, magnitudes
-from csstream.imaging.zero_point import tie_zero_point
 
 __all__ = [
     "Candidates",
@@ -47,8 +44,7 @@ __all__ = [
 Float = npt.NDArray[np.float64]
 DEFAULT_PRIOR = 0.1  # [pixel] for strategies that do not say
 DEFAULT_SNR = 3.0
-MATCH_FWHM = 0.5  # [FWHM] for the zero point's matches
-TIE_STARS = 2000
+WELL_KNOWN = 0.012  # relative error of a PSF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,45 +55,14 @@ class MeasureSettings:
     min_probability: float = 0.05
     merge_radius: float = 0.4  # [pixel]
     second_look_snr: float = 5.0  # [sigma] in the residual; 0: no second look
-    second_look_closest: float = 0.6  # [FWHM] from a known star
+    second_look_closest: float = 0.6  # [FWHM] from a known star, where the PSF is known well
+    second_look_far: float = 1.0  # [FWHM] the same, where it is not
     wing_error: float = 0.03  # relative error of other stars' light under a faint star
     background_mesh: int = DEFAULT_MESH  # [pixel]
     iterations: int = 5
-    final_iterations: int = 3
+    final_iterations: int = 4
     poor_chi2: float = 5.0
     cosmic_rays: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class ReferenceStars:
-    """The stars of a reference frame: what others are registered and tied to."""
-
-    sources: SourceTable
-    wcs: Any
-    zero_point: float  # [mag] of one electron per second
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Measured:
-    """One frame's measurement."""
-
-    sources: SourceTable
-    wcs: Any
-    fwhm: float  # [pixel]
-    psf: PixelPsf | None
-    psf_method: str  # extension, empirical, moffat or nominal
-    background: float  # [electron/s/pixel], median
-    zero_point: float  # [mag] of one electron per second
-    zero_point_err: float  # [mag]; nan where it was not tied
-    depth: float  # [mag] five-sigma, of the faint stars; nan if unknown
-    saturated: int  # sources
-    cosmic_ray_pixels: int
-    registration: Affine | None = None
-    timings: dict[str, float] = field(default_factory=dict)  # [s] by step
-
-    def as_reference(self) -> ReferenceStars:
-        """Return what other frames of the sequence are registered and tied to."""
-        return ReferenceStars(self.sources, self.wcs, self.zero_point)
 
 
 def measure_frame(
@@ -127,10 +92,10 @@ def measure_frame(
     steps = _Steps(frame, strategy, settings or MeasureSettings())
     measured = steps.run(nominal_psf)
     with steps.timed("astrometry"):
-        measured = _place(measured, frame, reference)
+        measured = place(measured, frame, reference)
     if reference is not None:
         with steps.timed("zero_point"):
-            measured = _tie(measured, reference)
+            measured = tie(measured, reference)
     return replace(measured, timings=steps.timings)
 
 
@@ -222,7 +187,7 @@ class _Steps:
         )
         fit = self._joint_fit(frame, background.level, estimate.psf, found, found, options)
         scale = noise_scale(fit.residual * np.sqrt(fit.weight), frame.mask, s.background_mesh)
-        kept = self._real(fit)
+        kept = self._real(fit, estimate.error)
         start = Candidates(fit.x, fit.y, fit.flux, found.probability).select(kept)
         found = found.select(kept)
         if s.second_look_snr > 0.0:
@@ -232,13 +197,18 @@ class _Steps:
                 estimate.psf,
                 (start.x, start.y),
                 threshold=s.second_look_snr,
-                closest=s.second_look_closest * estimate.psf.fwhm,
+                closest=self._closest(estimate),
             )
             start, found = _joined(start, fresh), _joined(found, fresh)
         estimate = adjust_psf(estimate, fit, frame)
         options = replace(options, iterations=s.final_iterations)
         final = self._joint_fit(frame, fit.background, estimate.psf, start, found, options, scale)
         return estimate, found, final
+
+    def _closest(self, estimate: PsfEstimate) -> float:
+        s = self.settings
+        known = estimate.error <= WELL_KNOWN
+        return (s.second_look_closest if known else s.second_look_far) * estimate.psf.fwhm
 
     def _joint_fit(
         self,
@@ -257,11 +227,11 @@ class _Steps:
             noise_scale=scale,
         )  # fmt: skip
 
-    def _real(self, fit: FitResult) -> npt.NDArray[np.bool_]:
+    def _real(self, fit: FitResult, psf_error: float) -> npt.NDArray[np.bool_]:
         """Stars whose flux exceeds its error and the error of the light that they stand on."""
         s = self.settings
         ny, nx = self.frame.shape
-        disturbance = s.wing_error * np.maximum(fit.contamination, 0.0)
+        disturbance = max(s.wing_error, 2.0 * psf_error) * np.maximum(fit.contamination, 0.0)
         with np.errstate(invalid="ignore"):
             significant = fit.flux > self.min_snr * np.hypot(fit.flux_err, disturbance)
         inside = (fit.x > -0.5) & (fit.x < nx - 0.5) & (fit.y > -0.5) & (fit.y < ny - 0.5)
@@ -270,7 +240,7 @@ class _Steps:
     def _table(
         self, frame: Frame, estimate: PsfEstimate, found: Candidates, fit: FitResult
     ) -> SourceTable:
-        kept = self._real(fit)
+        kept = self._real(fit, estimate.error)
         kept &= merge_close(fit.x, fit.y, fit.flux, self.settings.merge_radius)
         rate = 1.0 / frame.exposure_time
         flux, flux_err = fit.flux * rate, fit.flux_err * rate
@@ -288,7 +258,7 @@ class _Steps:
             mag=mag,
             mag_err=mag_err,
             probability=found.probability,
-            flags=_source_flags(frame, estimate.psf.fwhm, fit, self.settings.poor_chi2),
+            flags=source_flags(frame, estimate.psf.fwhm, fit, self.settings.poor_chi2),
         )
         order = np.flatnonzero(kept)
         return table.select(order[np.argsort(-flux[order], kind="stable")])
@@ -328,84 +298,3 @@ def _depth(sources: SourceTable, zero_point: float) -> float:
     faint = sources.flux <= np.median(sources.flux)
     noise = float(np.nanmedian(sources.flux_err[faint]))
     return zero_point - 2.5 * math.log10(5.0 * noise) if noise > 0.0 else math.nan
-
-
-def _source_flags(
-    frame: Frame, fwhm: float, fit: FitResult, poor_chi2: float
-) -> npt.NDArray[np.int32]:
-    """Bits of the pixels in the core, and those that the fit tells."""
-    ny, nx = frame.shape
-    core = max(1.5, 0.5 * fwhm)
-    flags = _core_flags(frame.flags, fit.x, fit.y, core)
-    edge = (fit.x < core) | (fit.y < core) | (fit.x > nx - 1 - core) | (fit.y > ny - 1 - core)
-    flags |= np.where(edge, np.int32(Flag.EDGE), np.int32(0))
-    flags |= np.where(_crowded(fit, fwhm), np.int32(Flag.CROWDED), np.int32(0))
-    flags |= np.where(fit.chi2 > poor_chi2, np.int32(Flag.POOR_FIT), np.int32(0))
-    flags |= np.where(fit.converged, np.int32(0), np.int32(Flag.NOT_CONVERGED))
-    return flags
-
-
-def _crowded(fit: FitResult, fwhm: float) -> npt.NDArray[np.bool_]:
-    from scipy.spatial import cKDTree
-
-    if fit.x.size < 2:
-        return np.zeros(fit.x.size, bool)
-    points = np.column_stack([fit.x, fit.y])
-    return np.asarray(cKDTree(points).query(points, k=2)[0][:, 1] < fwhm)
-
-
-@njit(cache=True, nogil=True)
-def _core_flags(flags: FlagMap, x: Float, y: Float, radius: float) -> npt.NDArray[np.int32]:
-    """OR of the pixels within ``radius`` of each star."""
-    ny, nx = flags.shape
-    out = np.zeros(x.size, np.int32)
-    for k in range(x.size):
-        bits = np.int32(0)
-        for j in range(max(int(np.floor(y[k] - radius)), 0), min(int(y[k] + radius) + 2, ny)):
-            for i in range(max(int(np.floor(x[k] - radius)), 0), min(int(x[k] + radius) + 2, nx)):
-                if (i - x[k]) ** 2 + (j - y[k]) ** 2 <= radius * radius:
-                    bits |= flags[j, i]
-        out[k] = bits
-    return out
-
-
-def _place(measured: Measured, frame: Frame, reference: ReferenceStars | None) -> Measured:
-    """Give the sources positions on the sky."""
-    wcs, affine = frame.wcs, None
-    if wcs is None and reference is not None:
-        own, other = measured.sources, reference.sources
-        affine = register(own.x, own.y, own.flux, other.x, other.y, other.flux)
-        wcs = wcs_from_registration(affine, reference.wcs, frame.shape)
-    elif wcs is None:
-        wcs = nominal_wcs(frame.header.pointing, frame.header.pixel_scale_arcsec, frame.shape)
-    ra, dec = sky_positions(wcs, measured.sources.x, measured.sources.y)
-    sources = measured.sources.with_positions(ra, dec)
-    return replace(measured, sources=sources, wcs=wcs, registration=affine)
-
-
-def _tie(measured: Measured, reference: ReferenceStars) -> Measured:
-    """Tie the zero point to the reference's magnitudes."""
-    own, other = measured.sources, reference.sources
-    radius = MATCH_FWHM * measured.fwhm
-    if measured.registration is not None:
-        x, y = measured.registration.apply(own.x, own.y)
-        mine, theirs, _ = match_pixels(x, y, other.x, other.y, radius)
-    else:
-        scale = math.sqrt(abs(float(np.linalg.det(measured.wcs.pixel_scale_matrix)))) * 3600.0
-        mine, theirs, _ = match_sky(own.ra, own.dec, other.ra, other.dec, radius * scale)
-    clean = (own.flags[mine] | other.flags[theirs]) & _UNFIT_FOR_TIE == 0
-    mine, theirs = mine[clean][:TIE_STARS], theirs[clean][:TIE_STARS]
-    delta, error = tie_zero_point(
-        own.mag[mine], own.mag_err[mine], other.mag[theirs], other.mag_err[theirs]
-    )
-    zero_point = measured.zero_point + delta
-    return replace(
-        measured,
-        sources=own.with_zero_point(zero_point),
-        zero_point=zero_point,
-        zero_point_err=error,
-        depth=measured.depth + delta,
-    )
-
-
-_UNFIT_FOR_TIE = int(Flag.MASKED | Flag.SATURATED | Flag.COSMIC_RAY | Flag.EDGE)

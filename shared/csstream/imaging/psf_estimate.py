@@ -33,6 +33,7 @@ LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
 UNKNOWN_ERROR = 0.05  # relative error of a PSF that no star has corrected
 DETECTION = 5.0  # [sigma]
 ROUNDS = 5
+SETTLED = 0.005  # relative correction below which the rounds end
 SMOOTHING = 0.2  # [pixel] sigma of the correction's smoothing, at least
 SMOOTHING_FWHM = 0.12  # [FWHM]
 MOFFAT_STARS = 25
@@ -215,6 +216,8 @@ def _empirical(
         used, method = chosen.size, "empirical"
         psf = _corrected(psf, correction)
         x, y, flux = fit.x, fit.y, np.maximum(fit.flux, 1.0)
+        if error < SETTLED:
+            break
     return PsfEstimate(psf, method, used, error)
 
 
