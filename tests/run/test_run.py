@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from csstream.run.apache import why_no_apache
 from csstream.run.supervisor import csstream_command
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -82,6 +83,18 @@ def test_every_service_killed_once_changes_no_alert(undisturbed: Path, tmp_path:
     assert process.returncode == 0, said
     assert killed == ["detection", "lightcurves", "classifier"]
     assert "restarts 3" in said
+    assert (out / "alerts.jsonl").read_bytes() == (undisturbed / "alerts.jsonl").read_bytes()
+
+
+@pytest.mark.apache
+def test_apache_kafka_carries_the_same_alerts(undisturbed: Path, tmp_path: Path) -> None:
+    missing = why_no_apache()
+    if missing:
+        pytest.skip(missing)
+    out = tmp_path / "apache"
+    process = start(out, "--broker", "apache")
+    said = finish(process)
+    assert process.returncode == 0, said
     assert (out / "alerts.jsonl").read_bytes() == (undisturbed / "alerts.jsonl").read_bytes()
 
 
