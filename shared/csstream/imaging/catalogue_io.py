@@ -23,7 +23,7 @@ DESCRIPTIONS = {
     "dec": "declination, ICRS",
     "x": "0-based, pixel centres at integers",
     "y": "0-based, pixel centres at integers",
-    "probability": "of a real star; 1 for the classical strategy",
+    "probability": "of a real star; 1: classical strategy, 0.5: found in the residual",
     "flags": ", ".join(f"{int(flag)} {str(flag.name).lower()}" for flag in Flag),
 }
 

@@ -13,6 +13,8 @@ from csstream.imaging.psf import PixelPsf
 
 Float = npt.NDArray[np.float64]
 
+PROBABILITY = 0.5  # of a find in the residual; no calibration stands behind it
+
 
 def search_residual(
     residual: Image,
@@ -48,7 +50,7 @@ def search_residual(
         far = tree.query(np.column_stack([x, y]))[0] > closest
         x, y, flux = x[far], y[far], flux[far]
     dx, dy = _centroid_shift(snr, x, y)
-    return Candidates(x + dx, y + dy, flux, np.ones(x.size))
+    return Candidates(x + dx, y + dy, flux, np.full(x.size, PROBABILITY))
 
 
 def _centroid_shift(snr: npt.NDArray[np.floating], x: Float, y: Float) -> tuple[Float, Float]:
