@@ -37,13 +37,22 @@ def test_robust_width_of_a_normal_is_its_sigma():
     assert np.isnan(robust_width(np.empty(0)))
 
 
-def test_calibration_recovers_slope_and_intercept():
+def test_calibration_recovers_the_share_that_is_right():
     rng = np.random.default_rng(2)
     logit = rng.normal(0.0, 2.0, 50_000)
-    right = rng.random(logit.size) < 1 / (1 + np.exp(-(1.7 * logit - 0.4)))
-    slope, intercept = fit_calibration(logit, right)
-    assert slope == pytest.approx(1.7, rel=0.05)
-    assert intercept == pytest.approx(-0.4, abs=0.05)
+    truth = 1 / (1 + np.exp(-(1.7 * logit - 0.4)))
+    knots, shares = fit_calibration(logit, rng.random(logit.size) < truth)
+    assert np.abs(np.interp(logit, knots, shares) - truth)[np.abs(logit) < 3].max() < 0.08
+    assert (np.diff(knots) > 0).all()
+    assert (np.diff(shares) > 0).all()
+
+
+def test_calibration_pools_what_does_not_rise():
+    logit = np.arange(8.0)
+    right = np.array([0, 0, 1, 1, 0, 0, 1, 1], bool)
+    knots, shares = fit_calibration(logit, right, knots=4)
+    assert knots.tolist() == [0.5, 3.5, 6.5]
+    assert shares.tolist() == [0.0, 0.5, 1.0]
 
 
 def test_reliability_by_hand():

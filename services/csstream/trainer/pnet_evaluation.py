@@ -100,11 +100,12 @@ def judge(
     return Judged(found, magnitude, truth, truth.inside(shape), scored)
 
 
-def calibrate(judged: Judged) -> tuple[float, float]:
-    """Return slope and intercept that make probabilities of logits."""
+def calibrate(judged: Judged) -> dict[str, list[float]]:
+    """Return the knots that make probabilities of logits, as the model card keeps them."""
     found, truth = judged.found, judged.truth
     right = partners(found.x, found.y, truth.x, truth.y, 0.5) >= 0
-    return fit_calibration(found.logit.astype(np.float64), right)
+    logit, probability = fit_calibration(found.logit.astype(np.float64), right)
+    return {"logit": logit.tolist(), "probability": probability.tolist()}
 
 
 def summarise(judged: Judged, strategy: PnetStrategy) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def summarise(judged: Judged, strategy: PnetStrategy) -> dict[str, Any]:
     result["strict"] = _scores(judged, scored_true, strict=True)
     partner = partners(found.x, found.y, truth.x, truth.y, 0.5)
     result |= _photometry(judged, partner, scored_true)
-    probability = strategy.probability(found.logit).astype(np.float64)
+    probability = strategy.probability(found.logit)
     result["reliability"] = reliability(probability, partner >= 0)
     return result
 

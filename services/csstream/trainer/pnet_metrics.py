@@ -57,16 +57,24 @@ def robust_width(values: Float) -> float:
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
-def fit_calibration(logit: Float, right: Mask, iterations: int = 30) -> tuple[float, float]:
-    """Fit P(right) = sigmoid(a·logit + b) by Newton's method; return (a, b) (Platt 1999)."""
-    design = np.column_stack([logit, np.ones(logit.size)])
-    weights = np.array([1.0, 0.0])
-    for _ in range(iterations):
-        p = 1.0 / (1.0 + np.exp(-design @ weights))
-        slope = design.T @ (right - p)
-        curvature = (design * (p * (1.0 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        weights = weights + np.linalg.solve(curvature, slope)
-    return float(weights[0]), float(weights[1])
+def fit_calibration(logit: Float, right: Mask, knots: int = 16) -> tuple[Float, Float]:
+    """Return knots (k,) of P(right) over the raw logit, both rising, for linear interpolation.
+
+    Each knot is the mean logit of an equally large group and the share of it that is right, made
+    monotone by pooling neighbours (Ayer et al. 1955).
+    """
+    order = np.argsort(logit, kind="stable")
+    groups = [g for g in np.array_split(order, knots) if g.size]
+    pooled: list[tuple[float, float, int]] = []  # mean logit, share right, number
+    for group in groups:
+        entry = (float(logit[group].mean()), float(right[group].mean()), int(group.size))
+        while pooled and pooled[-1][1] >= entry[1]:
+            before = pooled.pop()
+            n = before[2] + entry[2]
+            mean, share = ((before[i] * before[2] + entry[i] * entry[2]) / n for i in (0, 1))
+            entry = (mean, share, n)
+        pooled.append(entry)
+    return np.array([e[0] for e in pooled]), np.array([e[1] for e in pooled])
 
 
 def reliability(probability: Float, right: Mask, bins: int = 10) -> list[dict[str, float]]:

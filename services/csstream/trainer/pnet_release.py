@@ -84,7 +84,7 @@ def _describe(
         "stride": STRIDE,
         "halo": halo(int(settings["blocks"])),
         "threshold": threshold,
-        "calibration": [1.0, 0.0],
+        "calibration": {"logit": [-1.0, 1.0], "probability": [0.25, 0.75]},
         "training": {
             "command": f"csstream train pnet --instrument {instrument.name}",
             "data": "simulated skies drawn without end; every stamp has new noise",
@@ -107,10 +107,10 @@ def _sample(instrument: Instrument, settings: dict[str, Any]) -> Any:
 
 def _calibration(
     path: Path, instrument: Instrument, scenes: SceneSettings, seed: int, nominal: Conditions
-) -> list[float]:
-    strategy = PnetStrategy(open_session(path), PnetSettings(threshold=0.05))
+) -> dict[str, list[float]]:
+    strategy = PnetStrategy(open_session(path), PnetSettings(threshold=0.2))
     rng = np.random.default_rng([seed, CALIBRATION_SKY, 1])
-    return list(calibrate(judge(strategy, instrument, nominal, scenes, rng)))
+    return calibrate(judge(strategy, instrument, nominal, scenes, rng))
 
 
 def _metrics(

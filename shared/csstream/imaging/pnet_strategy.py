@@ -63,7 +63,8 @@ class PnetStrategy:
         stored = float(card["threshold"])
         self.threshold = stored if chosen.threshold is None else chosen.threshold
         self.tiling = Tiling(core=chosen.core, halo=int(card["halo"]), stride=int(card["stride"]))
-        self._slope, self._intercept = (float(v) for v in card["calibration"])
+        self._knots = np.array(card["calibration"]["logit"], np.float64)
+        self._shares = np.array(card["calibration"]["probability"], np.float64)
         self.model = session.card.version
         self.provider = session.provider
 
@@ -105,7 +106,7 @@ class PnetStrategy:
         row = np.clip(np.rint(found.y).astype(np.int64), 0, ny - 1)
         column = np.clip(np.rint(found.x).astype(np.int64), 0, nx - 1)
         flux = np.exp(found.ln_flux.astype(np.float64)) * noise[row, column].astype(np.float64)
-        return Candidates(found.x, found.y, flux, self.probability(found.logit).astype(np.float64))
+        return Candidates(found.x, found.y, flux, self.probability(found.logit))
 
     def decode_in(
         self,
@@ -121,10 +122,9 @@ class PnetStrategy:
         ny, nx = image.shape
         return resolve(picked, (ny, nx))
 
-    def probability(self, logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def probability(self, logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the calibrated probability that a find is a star, (n,), from the raw logit."""
-        scaled = np.float32(self._slope) * logit + np.float32(self._intercept)
-        return (1.0 / (1.0 + np.exp(-scaled))).astype(np.float32)
+        return np.interp(logit, self._knots, self._shares)
 
     def _run(self, tiles: Image) -> Image:
         (heads,) = self._session.run({"image": tiles})
