@@ -11,8 +11,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from csstream.publisher.watch import list_files
-
 AHEAD = 3  # one measured, one announced, one being looked at by the publisher
 
 
@@ -27,7 +25,7 @@ class Feed:
 
     def step(self, processed: int) -> int:
         """Move the frames that are due, given how many are processed; return how many moved."""
-        waiting = list_files([self.made]) if self.made.is_dir() else []
+        waiting = frames_in(self.made) if self.made.is_dir() else []
         room = max(0, self.ahead - (self.moved - processed))
         due = waiting[:room]
         for path in due:
@@ -41,3 +39,9 @@ class Feed:
         if not target.is_file() and source.is_file():
             shutil.copyfile(source, target)
         return target.is_file()
+
+
+def frames_in(directory: Path) -> list[Path]:
+    """Return the simulator's frames by name; one that is being written has a hidden name."""
+    names = (p for p in directory.iterdir() if ".fits" in p.name and not p.name.startswith("."))
+    return sorted(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shutil
 import signal
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -20,7 +22,6 @@ from csstream.run.brokers import Broker, BrokerError, EmbeddedBroker, free_port
 from csstream.run.feed import Feed
 from csstream.run.live import LiveView, Picture, PlainView, make_view
 from csstream.run.options import Places, RunOptions
-from csstream.run.outcome import Outcome, conclude
 from csstream.run.programs import (
     PUBLISHER,
     SERVICES,
@@ -36,6 +37,9 @@ from csstream.run.tally import Tally
 from csstream.runtime.admin import create_topics
 from csstream.runtime.kafka import make_admin
 from csstream.runtime.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from csstream.run.outcome import Outcome
 
 LOOK_INTERVAL = 1.0  # [s] between two looks at lag and readiness
 POLL = 0.2  # [s]
@@ -162,6 +166,8 @@ def _start(
     if options.simulated:
         supervisor.start(simulator_program(options, places))
     supervisor.start(publisher_program(options, places, settings))
+    # seconds of imports that only the end needs, while the services warm up
+    importlib.import_module("csstream.run.outcome")
     view = make_view(console, live=options.live)
     stack.enter_context(view)
     feed = Feed(places.made, places.exposures) if options.simulated else None
@@ -248,6 +254,8 @@ def _finish(
     problems: list[str],
 ) -> Outcome:
     """Stop the services, then write report and summary while the broker still has the records."""
+    from csstream.run.outcome import conclude
+
     elapsed = time.monotonic() - stage.began
     stage.view.news(stage.follower.drain())
     complete = not problems and stage.tally.processed == stage.tally.published
