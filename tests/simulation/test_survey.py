@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -59,6 +61,17 @@ def test_frames_satisfy_the_contract(survey, frames, instrument):
         assert frame.zero_point == pytest.approx(instrument.photometry.zero_point)
         assert frame.psf is not None
         assert frame.psf.oversampling == 4
+
+
+def test_a_gain_changes_the_unit_and_not_the_light(instrument, tmp_path):
+    detector = replace(instrument.detector, bunit="adu", gain=2.0, saturation=45000.0)
+    with_gain = replace(instrument, detector=detector)
+    settings = settings_for(with_gain, frames=1)
+    path = simulate_survey(settings, tmp_path / "adu").files[0]
+    same = simulate_survey(settings_for(instrument, frames=1), tmp_path / "electron").files[0]
+    frame, plain = read_frame(path, with_gain), read_frame(same, instrument)
+    assert frame.zero_point == pytest.approx(instrument.photometry.zero_point)
+    assert np.median(frame.image) == pytest.approx(np.median(plain.image), rel=0.01)
 
 
 def test_stars_shine_where_and_as_the_truth_says(survey, truth, frames, instrument):

@@ -101,7 +101,7 @@ class FrameWriter:
 
 
 def _unit_zero_point(instrument: Instrument) -> float:
-    return instrument.photometry.zero_point + 2.5 * float(np.log10(instrument.detector.gain))
+    return instrument.photometry.zero_point - 2.5 * float(np.log10(instrument.detector.gain))
 
 
 def _image_hdus(counts: npt.NDArray[np.int32], header: fits.Header, compress: bool) -> list[Any]:
