@@ -12,6 +12,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -165,7 +166,8 @@ class LiveView:
         )
         bar = ProgressBar(total=picture.total, completed=tally.processed, width=60)
         lag = Text.assemble(("lag  ", "dim"), lag_text(picture.lags))
-        return Group(Text(picture.phase, style="bold"), bar, table, lag, _trouble(picture))
+        phase = Text(picture.phase, style="bold")
+        return Group(phase, Padding(bar, (0, 0, 1, 0)), table, lag, _trouble(picture))
 
 
 class PlainView:

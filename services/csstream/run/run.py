@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -167,7 +168,9 @@ def _start(
         supervisor.start(simulator_program(options, places))
     supervisor.start(publisher_program(options, places, settings))
     # seconds of imports that only the end needs, while the services warm up
-    importlib.import_module("csstream.run.outcome")
+    threading.Thread(
+        target=importlib.import_module, args=("csstream.run.outcome",), daemon=True
+    ).start()
     view = make_view(console, live=options.live)
     stack.enter_context(view)
     feed = Feed(places.made, places.exposures) if options.simulated else None
