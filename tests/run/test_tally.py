@@ -31,6 +31,12 @@ def test_repeated_records_count_once(made: Any) -> None:
     assert tally.latencies() == [0.5, 0.5]
 
 
+def test_files_that_were_refused_are_told_apart_by_their_error(made: Any) -> None:
+    tally = made.tally()
+    assert tally.add(made.dead_letter(error="/b.fits: no FITS file"), 9000)
+    assert len(tally.dead_letters) == 2
+
+
 def test_it_is_not_done_before_each_exposure_has_its_report(made: Any) -> None:
     tally = made.tally()
     tally.add(made.exposure(9), 9000)

@@ -65,7 +65,7 @@ class Tally:
     exposures: dict[str, Exposure] = field(default_factory=dict)
     reports: dict[str, ReportedExposure] = field(default_factory=dict)
     alerts: dict[str, ReceivedAlert] = field(default_factory=dict)
-    dead_letters: dict[tuple[str, str, int, int], DeadLetter] = field(default_factory=dict)
+    dead_letters: dict[tuple[str, str, int, int, str], DeadLetter] = field(default_factory=dict)
     unreadable: int = 0
     sequence_end: Exposure | None = None
     spans: dict[str, Span] = field(default_factory=dict)
@@ -128,7 +128,8 @@ class Tally:
         return True
 
     def _add_dead_letter(self, letter: DeadLetter) -> bool:
-        key = (letter.stage, letter.topic, letter.partition, letter.offset)
+        # a file that the publisher refused was no message: its error is what tells it from others
+        key = (letter.stage, letter.topic, letter.partition, letter.offset, letter.error)
         new = key not in self.dead_letters
         self.dead_letters[key] = letter
         return new
