@@ -107,7 +107,9 @@ def _broken_exposures(chain: Chain, good: Path, first_visit: int) -> list[Expect
     directory = chain.places.exposures
     damaged = directory / "damaged.dat"  # no name that the publisher would look at
     damaged.write_bytes(good.read_bytes()[:2880] + b"\xff" * 5760)
-    claim = claim_check(good)
+    sound = directory / "sound.dat"
+    sound.write_bytes(good.read_bytes())
+    claim = claim_check(sound)
     claims = {
         "missing_file": replace(claim, uri=(directory / "nowhere.dat").as_uri()),
         "checksum_mismatch": replace(claim, sha256="0" * 64),
@@ -151,7 +153,7 @@ def break_directory(chain: Chain, good: Path) -> list[Expected]:
     fits.PrimaryHDU(np.ones((64, 64), np.float32)).writeto(unsaid)
     unsaid.rename(directory / "broken-unsaid.fits")
     names = {
-        "broken-junk.fits": "corrupt_fits",
+        "broken-junk.fits": "not_fits",
         "broken-cut.fits.fz": "truncated",
         "broken-unsaid.fits": "missing_keyword",
     }
