@@ -15,6 +15,7 @@ from csstream.publisher.ledger import Announcement, Ledger, Refusal
 from csstream.runtime.dead_letters import DeadLetterProducer
 from csstream.runtime.kafka import Message, Outgoing, send_all
 from csstream.runtime.metrics import Metrics
+from csstream.runtime.offsets import end_offsets
 
 NAME = "publisher"
 
@@ -79,7 +80,7 @@ def check_topic(consumer: Any, topic: Topic, ledger: Ledger) -> None:
             f"topic {topic.name} has {len(found)} partitions, not {topic.partitions}: "
             "csstream topics check"
         )
-    ends = consumer.end_offsets([TopicPartition(topic.name, each) for each in found])
+    ends = end_offsets(consumer, [TopicPartition(topic.name, each) for each in found])
     on_topic = sum(ends.values())
     if on_topic and not ledger.last_visit():
         raise FatalError(

@@ -13,6 +13,7 @@ from csstream.contracts.errors import BadInputError, FatalError, TransientError
 from csstream.contracts.headers import LEFT_OUT, REPLAYED, find_header, text_header
 from csstream.contracts.records import DeadLetter
 from csstream.runtime.messages import Message, Outgoing, message_of, send_all
+from csstream.runtime.offsets import end_offsets
 
 _POLL_MS: Final = 1000
 _SILENT_POLLS: Final = 20  # polls without a message, while there should be one
@@ -75,11 +76,8 @@ def replay(producer: Any, letter: Letter) -> None:
 def _messages(consumer: Any, place: TopicPartition, offset: int | None = None) -> Iterator[Message]:
     """Messages of one partition from ``offset`` (its beginning) to its present end."""
     try:
-        consumer.assign([place])
-        begin, end = (
-            consumer.beginning_offsets([place])[place],
-            consumer.end_offsets([place])[place],
-        )
+        end = end_offsets(consumer, [place])[place]
+        begin = consumer.beginning_offsets([place])[place]
         position = max(begin, begin if offset is None else offset)
         consumer.seek(place, position)
         silent = 0
