@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from csstream.run.apache import why_no_apache
 from csstream.run.supervisor import csstream_command
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -73,60 +71,6 @@ def test_a_run_leaves_its_results_and_nothing_else(undisturbed: Path) -> None:
     assert left == {"report.html", "summary.json", "alerts.jsonl", "truth.ecsv", "logs"}
     assert processes_of(undisturbed) == []
     assert "A frame and its stars" in (undisturbed / "report.html").read_text()
-
-
-def test_every_service_killed_once_changes_no_alert(undisturbed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "killed"
-    process = start(out)
-    killed = kill_services(process, out)
-    said = finish(process)
-    assert process.returncode == 0, said
-    assert killed == ["detection", "lightcurves", "classifier"]
-    assert "restarts 3" in said
-    assert (out / "alerts.jsonl").read_bytes() == (undisturbed / "alerts.jsonl").read_bytes()
-
-
-@pytest.mark.apache
-def test_apache_kafka_carries_the_same_alerts(undisturbed: Path, tmp_path: Path) -> None:
-    missing = why_no_apache()
-    if missing:
-        pytest.skip(missing)
-    out = tmp_path / "apache"
-    process = start(out, "--broker", "apache")
-    said = finish(process)
-    assert process.returncode == 0, said
-    assert (out / "alerts.jsonl").read_bytes() == (undisturbed / "alerts.jsonl").read_bytes()
-
-
-def kill_services(process: subprocess.Popen[str], out: Path) -> list[str]:
-    """Kill each service while frames are measured; return who was killed."""
-    killed = []
-    for service, log_text in (
-        ("detection", '"measured"'),
-        ("lightcurves", '"measured"'),
-        ("classifier", '"measured"'),
-    ):
-        wanted = 12 + 8 * len(killed)  # frames measured before the next kill
-        log = out / "logs" / "detection.log"
-        while not log.is_file() or log.read_text().count(log_text) < wanted:
-            assert process.poll() is None, "the run ended before the kill"
-            time.sleep(0.1)
-        (pid,) = service_processes(out, service)
-        os.kill(pid, signal.SIGKILL)
-        killed.append(service)
-    return killed
-
-
-def service_processes(out: Path, service: str) -> list[int]:
-    log = out / "logs" / f"{service}.log"
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "fd/1").resolve() == log and (entry / "fd/2").resolve() == log:
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_ctrl_c_ends_cleanly_with_a_report(tmp_path: Path) -> None:
