@@ -74,6 +74,7 @@ class Kill:
     """A SIGKILL that was sent."""
 
     service: str
+    pid: int
     processed: int  # exposures that had been processed by then
     alerts: int  # alerts that were out by then
 
@@ -140,14 +141,14 @@ class Chain:
         return self.follower.tally
 
     def kill(self, service: str) -> bool:
-        """Send SIGKILL; False where the process does not run."""
+        """Send SIGKILL; False where the process does not run, or was killed a moment ago."""
         pid = self.supervisor.state(service).pid
-        if pid is None:
+        if pid is None or pid in {kill.pid for kill in self.kills}:
             return False
         os.kill(pid, signal.SIGKILL)
         self.ready.discard(service)
-        alerts = len(self.tally.alerts)
-        self.kills.append(Kill(service=service, processed=self.tally.processed, alerts=alerts))
+        processed, alerts = self.tally.processed, len(self.tally.alerts)
+        self.kills.append(Kill(service=service, pid=pid, processed=processed, alerts=alerts))
         return True
 
     def step(self) -> bool:
