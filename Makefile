@@ -4,6 +4,8 @@ VENV   ?= .venv
 TRAIN_VENV ?= .venv-train
 BIN    := $(VENV)/bin
 ARGS   ?=
+# processes that share the tests
+WORKERS ?= 2
 
 # One thread for every array library: results are then the same from run to run, and two
 # services on two cores do not fight.
@@ -48,10 +50,10 @@ run: install ## the whole chain on this machine: simulated frames to alerts and 
 test: lint test-unit test-integration ## everything that CI runs
 
 test-unit: install-dev ## fast tests, no broker
-	$(BIN)/python -m pytest -m "not integration and not apache and not train" $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not apache and not train" $(ARGS)
 
 test-integration: install-dev ## tests on real brokers; Apache Kafka where Java 17 and Maven are present
-	$(BIN)/python -m pytest -rs -m "(integration or apache) and not long" $(ARGS)
+	$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist loadfile -m "(integration or apache) and not long" $(ARGS)
 
 chaos: install-dev ## the chain on both brokers, with every service killed, with broken inputs (3 minutes)
 	$(BIN)/python -m pytest -rs -m "not long" tests/integration/test_chain.py $(ARGS)
