@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import urllib.error
 import urllib.request
 
@@ -70,6 +72,24 @@ def test_metrics_and_unknown_paths(served):
     assert status == 200
     assert 'csstream_messages_in_total{stage="detection"} 3.0' in text
     assert get(server, "/nowhere")[0] == 404
+
+
+def hang_up(server, sent: bytes) -> None:
+    """Send and go away at once, so that the server finds the connection reset."""
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(sent)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("sent", [b"GET /metrics HTTP/1.0\r\n\r\n", b"GET /met"])
+def test_a_client_that_hangs_up_is_not_worth_a_word(served, capfd, sent):
+    _, metrics, server = served
+    metrics.messages_in.labels("detection").inc()
+    for _ in range(20):
+        hang_up(server, sent)
+    assert get(server, "/healthz")[0] == 200
+    server.close()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_taken_port_is_fatal(served):

@@ -76,6 +76,13 @@ def start_http(host: str, port: int, metrics: Metrics, health: Health) -> Health
     """
 
     class Handler(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            """A client that hangs up before its answer is no fault of ours: not a word."""
+            try:
+                super().handle_one_request()
+            except ConnectionError:
+                self.close_connection = True
+
         def do_GET(self) -> None:
             status, kind, body = _answer(self.path.split("?")[0], metrics, health)
             self.send_response(status)
