@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from csstream.contracts import mapping
-from csstream.contracts.codec import MAX_RECORD_BYTES, decode, decode_any, encode, max_bytes
+from csstream.contracts.codec import decode, decode_any, encode, max_bytes
 from csstream.contracts.errors import BadInputError, InvalidMessageError
 from csstream.contracts.records import (
     ClosedMarker,
@@ -251,7 +251,7 @@ def test_bytes_after_the_record_are_refused(record):
 
 
 def test_payloads_above_the_limit_are_refused(make):
-    value = b"\0" * MAX_RECORD_BYTES
+    value = b"\0" * max_bytes("Exposure")
     letter = make("dead_letter", value=value)
     assert decode(encode(letter), DeadLetter).value == value
     with pytest.raises(InvalidMessageError) as caught:
@@ -260,7 +260,7 @@ def test_payloads_above_the_limit_are_refused(make):
     with pytest.raises(InvalidMessageError) as caught:
         decode(encode(make("exposure")) + value, Exposure)
     assert caught.value.reason == "too_large"
-    assert max_bytes("Exposure") == MAX_RECORD_BYTES
+    assert max_bytes("Exposure") == len(value)
 
 
 # --- columns -------------------------------------------------------------------------------

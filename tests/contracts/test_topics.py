@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from csstream.contracts import records
-from csstream.contracts.codec import MAX_RECORD_BYTES
+from csstream.contracts.codec import max_bytes
 from csstream.contracts.errors import FatalError
 from csstream.contracts.topics import STAGES, _declarations, load_topics, topics_file
 
@@ -21,7 +21,7 @@ def test_topics_that_share_cells_share_partitions():
 
 
 def test_the_limit_of_the_codec_is_the_declared_one():
-    assert load_topics().max_record_bytes == MAX_RECORD_BYTES
+    assert max_bytes("Exposure") == load_topics().max_record_bytes == 8 * 1024 * 1024
 
 
 def test_a_dead_letter_can_hold_the_largest_message():

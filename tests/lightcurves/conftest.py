@@ -138,13 +138,6 @@ def make_batch(cell, visit, ra, dec, flux, **changes) -> Measurements:
     return Measurements(**(fields | changes))
 
 
-def key_of(record) -> bytes:
-    """The key of a record in the state."""
-    if isinstance(record, ClosedMarker):
-        return keys.marker_key(record.visit, record.detector)
-    return keys.entry_key(record.cell, record.visit, record.detector)
-
-
 def message_of(partition: int, record, offset: int = 0) -> Message:
     """A record as a message of `measurements`."""
     key = keys.cell_prefix(record.cell)[1:] if isinstance(record, Measurements) else None
@@ -164,11 +157,6 @@ def batch() -> Callable[..., Measurements]:
 @pytest.fixture(scope="session")
 def to_message() -> Callable[..., Message]:
     return message_of
-
-
-@pytest.fixture(scope="session")
-def to_key() -> Callable[..., bytes]:
-    return key_of
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_apache_broker_keeps_records_over_a_kill(tmp_path: Path) -> None:
 
 def test_missing_java_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not apache.java_and_maven_available()
+    assert "java is not on the PATH" in (apache.why_no_apache() or "")
     with pytest.raises(BrokerError, match="java is not on the PATH"):
         ApacheBroker(directory=tmp_path / "b").start()
 

@@ -55,11 +55,6 @@ share.coordinator.state.topic.min.isr=1
 """
 
 
-def java_and_maven_available() -> bool:
-    """Return whether Apache Kafka can be started here; say what is missing with the next one."""
-    return why_no_apache() is None
-
-
 def why_no_apache() -> str | None:
     """Return what is missing to start Apache Kafka here, or None when nothing is."""
     if shutil.which("java") is None:

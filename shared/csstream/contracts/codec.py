@@ -23,7 +23,6 @@ from csstream.contracts.topics import load_topics
 
 R = TypeVar("R")
 
-MAX_RECORD_BYTES: Final = 8 * 1024 * 1024  # topics.yaml must agree, see max_bytes
 _PREFIX: Final = struct.Struct(">bI")
 
 

@@ -21,9 +21,6 @@ class Flag(IntFlag):
     NOT_CONVERGED = 64  # the joint fit still moved the star at its last step
 
 
-PIXEL_BITS = Flag.MASKED | Flag.SATURATED | Flag.COSMIC_RAY
-"""Bits that a pixel can have."""
-
 UNRELIABLE = Flag.MASKED | Flag.SATURATED | Flag.COSMIC_RAY | Flag.EDGE
 """Bits that make a single measurement unfit as evidence of variability."""
 

@@ -75,53 +75,6 @@ def evaluate_points(
 
 
 @njit(cache=True, nogil=True)
-def fill_stamp(
-    planes: Float,
-    oversampling: int,
-    centre: int,
-    x: float,
-    y: float,
-    x0: int,
-    y0: int,
-    value: Float,
-    slope_x: Float,
-    slope_y: Float,
-) -> None:
-    """Write a unit star's stamp and its derivatives by the *star's position*.
-
-    Pixel ``[j, i]`` of the (ny, nx) outputs is pixel ``(x0 + i, y0 + j)`` of the image. The stamp
-    must lie within the table's :attr:`PixelPsf.half_width` of the star.
-    """
-    s = oversampling
-    u = (x0 - x) * s + centre
-    v = (y0 - y) * s + centre
-    i0, j0 = math.floor(u), math.floor(v)
-    wx, wy, dx, dy = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
-    spline_weights(u - i0, wx)
-    spline_weights(v - j0, wy)
-    spline_slopes(u - i0, dx)
-    spline_slopes(v - j0, dy)
-    ny, nx = value.shape
-    for j in range(ny):
-        for i in range(nx):
-            value[j, i] = 0.0
-            slope_x[j, i] = 0.0
-            slope_y[j, i] = 0.0
-        for b in range(4):
-            row = j0 - 1 + b
-            for a in range(4):
-                column = i0 - 1 + a
-                taps = planes[row % s, column % s, row // s + j]
-                first = column // s
-                plain, by_x, by_y = wx[a] * wy[b], -s * dx[a] * wy[b], -s * wx[a] * dy[b]
-                for i in range(nx):
-                    tap = taps[first + i]
-                    value[j, i] += plain * tap
-                    slope_x[j, i] += by_x * tap
-                    slope_y[j, i] += by_y * tap
-
-
-@njit(cache=True, nogil=True)
 def render_stars(
     image: npt.NDArray[np.floating],
     planes: Float,
