@@ -176,11 +176,11 @@ def star_quality(
     core: float,
     quality: Float,
 ) -> None:
-    """Write (n, 4): reduced chi2 in the core, relative and significant excess of the centre,
-    light of other stars that the fit had to tell apart [flux], unmasked share of the information.
+    """Write (n, 4), what tells how far each star can be trusted.
 
-    Columns: chi2, centre residual [sigma], contamination [flux], share. ``model`` holds the
-    stars without background.
+    Columns: mean chi2 of a pixel in the core; largest positive residual at the centre [sigma];
+    light of other stars that the fit had to tell apart [flux]; unmasked share of the information.
+    ``model`` holds the stars without background; ``core`` is a radius [pixel].
     """
     ny, nx = residual.shape
     for k in range(flux.size):

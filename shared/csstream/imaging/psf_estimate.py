@@ -240,7 +240,7 @@ def _mean_residual(
 ) -> tuple[Float, float]:
     """Average the scaled residuals onto the PSF's grid; also their typical size in the core.
 
-    Returns the correction (k, k), smoothed over about one sample and faded out beyond 2.5 FWHM.
+    Returns the correction (k, k), smoothed and, from 2.2 to 3 FWHM, faded out.
     """
     step, fwhm = psf.oversampling, psf.fwhm
     half = int(np.ceil(3.0 * fwhm))
