@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from csstream.imaging import fit_errors
 from csstream.imaging import joint_kernels as kernels
 from csstream.imaging import normal_matrix as normal
 from csstream.imaging.background import DEFAULT_MESH, correct_from_residual
@@ -271,10 +272,10 @@ class _Problem:
     def result(self, used: int) -> FitResult:
         """Compute errors and quality at the solution."""
         s, n = self.settings, self.x.size
-        start, pair = normal.neighbour_lists(n, self.first, self.second)
+        start, pair = fit_errors.neighbour_lists(n, self.first, self.second)
         errors, quality = np.full((n, 3), np.nan), np.zeros((n, 4))
         radius = s.error_radius_fwhm * max(self.fwhm, 1.8)
-        normal.local_errors(
+        fit_errors.local_errors(
             self.diagonal,
             self.blocks,
             self.first,

@@ -8,18 +8,17 @@ the core, where single stars say nothing, the Moffat wings stay.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import least_squares
 
 from csstream.imaging.background import Background, estimate_background
 from csstream.imaging.classical import extract
 from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.frame import Frame, Image, Mask
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
+from csstream.imaging.moffat_fits import fit_moffats, typical_shape
 from csstream.imaging.psf import PixelPsf, moffat_psf
 
 Float = npt.NDArray[np.float64]
@@ -28,7 +27,6 @@ MAX_SIDE = 2048  # [pixel] a larger frame's PSF comes from its middle
 MAX_STARS = 100
 LEAST_STARS = 5
 LEAST_TO_ADJUST = 20
-MIN_FWHM, MAX_FWHM = 0.8, 40.0  # [pixel]
 LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
 UNKNOWN_ERROR = 0.05  # relative error of a PSF that no star has corrected
 DETECTION = 5.0  # [sigma]
@@ -36,9 +34,7 @@ ROUNDS = 5
 SETTLED = 0.005  # relative correction below which the rounds end
 SMOOTHING = 0.2  # [pixel] sigma of the correction's smoothing, at least
 SMOOTHING_FWHM = 0.12  # [FWHM]
-MOFFAT_STARS = 25
 CLIP_PROFILE = 0.05  # relative error of the profile below which nothing is clipped
-SUB = 3  # points a pixel and axis at which a Moffat profile is averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +56,16 @@ def estimate_psf(frame: Frame, nominal: PixelPsf | None) -> PsfEstimate | None:
     image, mask = part
     background = estimate_background(image, mask)
     found = _bright(fill_masked(image, mask, background.level), background, frame)
-    shapes = _moffat_fits(image - background.level, mask, found, frame, background.rms)
+    shapes = fit_moffats(
+        image - background.level, mask, found, LINEAR_SHARE * frame.saturation, background.rms
+    )
     if shapes.shape[0] < LEAST_STARS:
         return (
             None
             if nominal is None
             else PsfEstimate(nominal, "nominal", shapes.shape[0], UNKNOWN_ERROR)
         )
-    fwhm, beta = _typical(shapes)
+    fwhm, beta = typical_shape(shapes)
     psf = moffat_psf(fwhm, beta, _oversampling(fwhm), _half_width(fwhm))
     hits, clean = find_cosmic_rays(
         image, mask, background.level, psf, frame.read_noise, background.rms, UNKNOWN_ERROR
@@ -108,88 +106,6 @@ def _oversampling(fwhm: float) -> int:
 
 def _half_width(fwhm: float) -> int:
     return int(np.clip(np.ceil(14.0 * fwhm), 24, 96))
-
-
-def _moffat_fits(
-    sky_free: Image, mask: Mask, found: npt.NDArray[np.void], frame: Frame, rms: float
-) -> Float:
-    """Fit profiles to the brightest unsaturated, lonely stars. (n, 2): FWHM, beta."""
-    if found.size == 0:
-        return np.empty((0, 2))
-    guess = float(np.median(2.3548 * np.sqrt(found["a"] * found["b"])[: 4 * MAX_STARS]))
-    guess = float(np.clip(guess, 1.2, MAX_FWHM))
-    rows = []
-    for star in found[_lonely(found, guess)]:
-        if star["peak"] > LINEAR_SHARE * frame.saturation or star["peak"] < 15.0 * rms:
-            continue
-        shape = _fit_moffat(sky_free, mask, float(star["x"]), float(star["y"]), guess, rms)
-        if shape is not None:
-            rows.append(shape)
-        if len(rows) >= MOFFAT_STARS:
-            break
-    return np.array(rows).reshape(-1, 2)
-
-
-def _lonely(found: npt.NDArray[np.void], fwhm: float) -> npt.NDArray[np.int64]:
-    """Indices, brightest first, of stars without a neighbour of a tenth of their light."""
-    keep = []
-    for k in range(min(found.size, 6 * MAX_STARS)):
-        distance = np.hypot(found["x"] - found["x"][k], found["y"] - found["y"][k])
-        near = (distance < 3.0 * fwhm) & (distance > 0.0)
-        if not np.any(found["flux"][near] > 0.1 * found["flux"][k]):
-            keep.append(k)
-    return np.array(keep, np.int64)
-
-
-def _fit_moffat(
-    image: Image, mask: Mask, x: float, y: float, fwhm: float, rms: float
-) -> tuple[float, float] | None:
-    """Fit one star; None where the stamp is cut, masked or the fit makes no sense."""
-    half = max(3, int(np.ceil(1.5 * fwhm)))  # the core: wings go into the constant
-    cx, cy = round(x), round(y)
-    ny, nx = image.shape
-    if cx < half or cy < half or cx + half >= nx or cy + half >= ny:
-        return None
-    part = slice(cy - half, cy + half + 1), slice(cx - half, cx + half + 1)
-    data = image[part].astype(np.float64)
-    if mask[part].any():
-        return None
-    j, i = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
-    noise = np.sqrt(np.maximum(data, 0.0) + rms**2)
-    peak = float(data.max())
-
-    def miss(p: Float) -> Float:
-        model = p[3] * _pixel_moffat(i - p[0], j - p[1], p[2], p[5]) + p[4]
-        return np.asarray((model - data) / noise).ravel()
-
-    start = np.array([x - cx, y - cy, fwhm, peak, 0.0, 3.0])
-    low = [-2.0, -2.0, 0.5, 0.0, -peak, 1.5]
-    high = [2.0, 2.0, 3.0 * fwhm + 2.0, 50.0 * peak, peak, 8.0]
-    result: Any = least_squares(miss, start, bounds=(low, high), loss="soft_l1", max_nfev=40)
-    return float(result.x[2]), float(result.x[5])
-
-
-def _pixel_moffat(dx: Float, dy: Float, fwhm: float, beta: float) -> Float:
-    """Moffat profile of unit peak averaged over pixels at offsets ``dx, dy``."""
-    alpha2 = (0.5 * fwhm) ** 2 / (2.0 ** (1.0 / beta) - 1.0)
-    points = (np.arange(SUB) + 0.5) / SUB - 0.5
-    total = np.zeros_like(dx)
-    for u in points:
-        for v in points:
-            total += (1.0 + ((dx + u) ** 2 + (dy + v) ** 2) / alpha2) ** -beta
-    return total / SUB**2
-
-
-def _typical(shapes: Float) -> tuple[float, float]:
-    """Medians after stars far off the typical width (galaxies, hits, blends) are left out."""
-    fwhm = shapes[:, 0]
-    centre = float(np.median(fwhm))
-    spread = 1.4826 * float(np.median(np.abs(fwhm - centre)))
-    good = np.abs(fwhm - centre) <= max(2.5 * spread, 0.05 * centre)
-    return (
-        float(np.clip(np.median(fwhm[good]), MIN_FWHM, MAX_FWHM)),
-        float(np.clip(np.median(shapes[good, 1]), 2.0, 6.0)),
-    )
 
 
 def _empirical(
