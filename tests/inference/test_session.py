@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import onnxruntime
@@ -94,6 +95,12 @@ def test_wrong_inputs_are_refused():
 def test_an_unknown_provider_is_refused():
     with pytest.raises(InferenceError, match="cpu or cuda"):
         open_session(NAME, provider="tpu")
+
+
+def test_without_a_runtime_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InferenceError, match=r"csstream\[cpu\]"):
+        open_session("pnet-csst-i")
 
 
 def test_cuda_is_refused_where_it_is_not_built_in(monkeypatch):

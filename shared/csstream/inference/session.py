@@ -7,13 +7,13 @@ A GPU is used only where it was asked for, and is never silently replaced by the
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from csstream.inference.cards import InferenceError, ModelCard, find_weights, read_card
 
@@ -55,7 +55,7 @@ class Session:
 
 def available_providers() -> list[str]:
     """Return what this machine can compute on: ``cpu``, and ``cuda`` where it is built in."""
-    built_in = onnxruntime.get_available_providers()
+    built_in = _onnxruntime().get_available_providers()
     return ["cpu", "cuda"] if CUDA in built_in else ["cpu"]
 
 
@@ -71,7 +71,8 @@ def open_session(name_or_path: str | Path, provider: Provider = "cpu", threads: 
     Raises
     ------
     InferenceError
-        The network or its card is missing or damaged, or CUDA was asked for and is not there.
+        The network or its card is missing or damaged, no runtime is installed, or CUDA was asked
+        for and is not there.
     """
     if provider not in ("cpu", "cuda"):
         raise InferenceError(f"provider must be cpu or cuda, not {provider!r}")
@@ -80,7 +81,7 @@ def open_session(name_or_path: str | Path, provider: Provider = "cpu", threads: 
     content = weights.read_bytes()
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise InferenceError(f"{weights}: does not match the SHA-256 in its card; get it again")
-    if provider == "cuda" and CUDA not in onnxruntime.get_available_providers():
+    if provider == "cuda" and CUDA not in _onnxruntime().get_available_providers():
         raise InferenceError(
             "CUDA was asked for, but this onnxruntime has no CUDA provider: "
             "install the gpu extra (onnxruntime-gpu) or choose cpu"
@@ -89,10 +90,22 @@ def open_session(name_or_path: str | Path, provider: Provider = "cpu", threads: 
     return Session(runtime, runtime.get_providers()[0], card)
 
 
+def _onnxruntime() -> Any:
+    """The runtime that is installed; neither is in the base, since one of two has to be chosen."""
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise InferenceError(
+            "no ONNX runtime is installed: pip install 'csstream[cpu]' or, for a GPU, "
+            "'csstream[gpu]'; or measure with --method classical"
+        ) from error
+
+
 def _load(content: bytes, provider: Provider, threads: int, weights: Path) -> Any:
+    library = _onnxruntime()
     wanted: list[Any] = [(CUDA, CUDA_OPTIONS), CPU] if provider == "cuda" else [CPU]
     try:
-        runtime = onnxruntime.InferenceSession(content, _options(threads), providers=wanted)
+        runtime = library.InferenceSession(content, _options(library, threads), providers=wanted)
     except Exception as error:  # onnxruntime raises bare types of its own extension
         raise InferenceError(f"{weights}: onnxruntime cannot load it: {error}") from error
     if provider == "cuda" and runtime.get_providers()[0] != CUDA:
@@ -103,11 +116,11 @@ def _load(content: bytes, provider: Provider, threads: int, weights: Path) -> An
     return runtime
 
 
-def _options(threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
+def _options(library: Any, threads: int) -> Any:
+    options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
