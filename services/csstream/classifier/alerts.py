@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from csstream.classifier.decisions import SINGLE, WITHDRAWN, Decision
 from csstream.contracts.records import Alert, Panel, ThinAlert
+from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.periods import PERIOD_CONVENTION
 from csstream.timeseries.result import ExaminationResult
 
 Array = npt.NDArray[Any]
-AB_ZERO_POINT_NJY: Final = 31.4  # [mag] AB of one nJy
 SIGNIFICANCES: Final = ("snr_bls", "snr_pink", "sde", "power_ls", "snr_amplitude")
 FOLDED: Final = "snr_folded"  # the one that the thresholds look at, see thresholds.significance
 CONVENTIONS: Final = {

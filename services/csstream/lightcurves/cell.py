@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.contracts.records import Measurements
+from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.lightcurves.columns import RaggedColumns
 from csstream.lightcurves.objects import Objects
 from csstream.lightcurves.schedule import Schedule
 
 Array = npt.NDArray[Any]
 PANEL_OBJECTS = 128
-ZERO_POINT_NJY = 31.4  # [mag] AB magnitude of 1 nJy
 _EPOCH_BYTES = 128  # about what the description of one epoch takes
 
 
@@ -156,7 +156,7 @@ class Cell:
 
     def _remember(self, batch: Measurements, slots: Array) -> None:
         used = slots >= 0
-        to_njy = 10.0 ** (0.4 * (ZERO_POINT_NJY - batch.zero_point))
+        to_njy = 10.0 ** (0.4 * (AB_ZERO_POINT_NJY - batch.zero_point))
         flux, err = (
             (column[used].astype(float) * to_njy).astype(np.float32)
             for column in (batch.flux, batch.flux_err)

@@ -15,7 +15,8 @@ from csstream.contracts.cells import partition_of
 from csstream.contracts.codec import decode_any
 from csstream.contracts.errors import BadInputError, FatalError
 from csstream.contracts.records import ClosedMarker, Measurements, Panel
-from csstream.lightcurves.cell import ZERO_POINT_NJY, Cell, Due
+from csstream.contracts.units import AB_ZERO_POINT_NJY
+from csstream.lightcurves.cell import Cell, Due
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.replay import move_frontier, read_partition, take_in
@@ -113,7 +114,7 @@ def panel_table(panel: Panel) -> Table:
     star, epoch = np.nonzero(np.isfinite(panel.flux))
     flux = panel.flux[star, epoch]
     with np.errstate(divide="ignore", invalid="ignore"):
-        mag = np.where(flux > 0, ZERO_POINT_NJY - 2.5 * np.log10(flux), np.nan)
+        mag = np.where(flux > 0, AB_ZERO_POINT_NJY - 2.5 * np.log10(flux), np.nan)
     return {
         "object_id": panel.object_id[star],
         "ra": panel.ra[star],
