@@ -7,7 +7,6 @@ network is needed: without one, the kind follows from the winning model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from csstream.timeseries.box_search import BINS as BOX_BINS
 from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.calibration import PreparedPanel, prepare_panel
 from csstream.timeseries.features import SCALARS, scalars_of
-from csstream.timeseries.grids import FrequencyGrid, box_grid, period_limits, sinusoid_grid
+from csstream.timeseries.grids import box_grid, period_limits, sinusoid_grid
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.lomb_scargle import lomb_scargle_panel
 from csstream.timeseries.look import Look, Trials, look_at
@@ -30,27 +29,11 @@ from csstream.timeseries.periods import (
     top_peaks,
 )
 from csstream.timeseries.result import ExaminationResult, assemble
+from csstream.timeseries.search import Search
 from csstream.timeseries.settings import ExamineSettings
 
 Array = npt.NDArray[Any]
 Classifier = Callable[[Array, Array, Array], Array]  # global, local view, scalars -> (n, 4)
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """What the batched search of a panel found. Times are relative to ``origin``."""
-
-    origin: float  # [day]
-    time: Array  # (m,) [day]
-    boxes: FrequencyGrid
-    sinusoids: FrequencyGrid
-    residue: Array  # (n, boxes.count) float32: SR
-    power: Array  # (n, sinusoids.count) float32: standard power
-    trials: Trials
-    snr_bls: Array  # (n,)
-    sde: Array  # (n,)
-    power_ls: Array  # (n,)
-    fap: Array  # (n,) smaller of the two searches
 
 
 def examine_panel(

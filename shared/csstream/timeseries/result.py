@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,9 @@ from csstream.timeseries.folding import first_event
 from csstream.timeseries.guards import daily_alias, shared_events
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.look import Look
+from csstream.timeseries.search import Search
 from csstream.timeseries.settings import ExamineSettings
 from csstream.timeseries.views import GLOBAL_BINS, LOCAL_BINS
-
-if TYPE_CHECKING:
-    from csstream.timeseries.examine import Search
 
 Array = npt.NDArray[Any]
 

@@ -1,0 +1,30 @@
+"""What the batched search of a panel hands to the close look and to the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from csstream.timeseries.grids import FrequencyGrid
+from csstream.timeseries.look import Trials
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What the batched search of a panel found. Times are relative to ``origin``."""
+
+    origin: float  # [day]
+    time: Array  # (m,) [day]
+    boxes: FrequencyGrid
+    sinusoids: FrequencyGrid
+    residue: Array  # (n, boxes.count) float32: SR
+    power: Array  # (n, sinusoids.count) float32: standard power
+    trials: Trials
+    snr_bls: Array  # (n,)
+    sde: Array  # (n,)
+    power_ls: Array  # (n,)
+    fap: Array  # (n,) smaller of the two searches
