@@ -43,6 +43,7 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={directory}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.coordinator.append.linger.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 offsets.topic.replication.factor=1
