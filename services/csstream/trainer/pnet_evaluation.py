@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from csstream.evaluation.calibration import fit_calibration, reliability
+from csstream.evaluation.scores import RADII, partners, score
+from csstream.evaluation.statistics import robust_width
 from csstream.imaging.background import estimate_background
 from csstream.imaging.pnet import Decoded, empty_pixel_noise
 from csstream.imaging.pnet_strategy import PnetStrategy
@@ -16,14 +19,6 @@ from csstream.imaging.psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
 from csstream.simulation.frames import render_frame
-from csstream.trainer.pnet_metrics import (
-    RADII,
-    fit_calibration,
-    partners,
-    reliability,
-    robust_width,
-    score,
-)
 from csstream.trainer.pnet_scenes import SceneSettings, limiting_flux, magnitude_of
 
 Float = npt.NDArray[np.float64]

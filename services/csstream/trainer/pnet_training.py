@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from csstream.evaluation.scores import partners
 from csstream.imaging.pnet import decode
 from csstream.instruments.instrument import Instrument
-from csstream.trainer.pnet_metrics import partners
 from csstream.trainer.pnet_network import PNet
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, Stamps, StampSettings
 from csstream.trainer.pnet_targets import Losses, losses

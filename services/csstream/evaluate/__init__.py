@@ -1,0 +1,1 @@
+"""Runs of measurements against known truth, and the page about them."""
