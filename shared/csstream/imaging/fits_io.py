@@ -25,17 +25,16 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from csstream.imaging.errors import FrameError
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.fits_header import Keywords, read_keywords
 from csstream.imaging.frame import Frame, FrameHeader, Mask, frame_from_array
-from csstream.imaging.psf import PixelPsf
+from csstream.imaging.psf_extension import check_psf_header, field_psf_from_extension
 from csstream.instruments.instrument import Instrument
 
 MAX_BYTES = 2 * 1024**3  # of a file, before and after gzip
 MAX_PIXELS = 16384**2
 MAX_EXTENSIONS = 128
 MIN_SIDE = 16  # [pixel]
-MAX_PSF_SIDE = 2049  # [sample]
-MAX_OVERSAMPLING = 16
 IMAGE_AXES = {"", "PIXEL", "LINEAR", "X", "Y", "RAWX", "RAWY"}  # CTYPEs of a plain image
 NOT_IMAGES = {"PSF", "MASK", "ERR", "DQ", "WEIGHT", "VARIANCE"}  # EXTNAMEs
 
@@ -85,7 +84,7 @@ def read_frame(path: str | Path, instrument: Instrument, *, require_time: bool =
         header, wcs = _header(hdus, index, instrument, path, require_time)
         image = _pixels(hdus[index], header.shape, path) * np.float32(header.unit_electrons)
         bad = _mask(hdus, header.shape, path)
-        psf = _psf(hdus, path)
+        psf = _psf(hdus, header.shape, path)
     frame = frame_from_array(image, header, wcs=wcs, psf=psf, bad=bad)
     if not np.any(np.isfinite(image)):
         raise FrameError("no_pixels", f"{path}: no pixel of the image holds a number")
@@ -237,23 +236,9 @@ def _mask(hdus: Any, shape: tuple[int, int], path: str | Path) -> Mask | None:
     return np.asarray(np.asarray(hdu.data) != 0)
 
 
-def _psf(hdus: Any, path: str | Path) -> PixelPsf | None:
-    """Return the PSF extension, normalised to unit sum per pixel grid."""
+def _psf(hdus: Any, shape: tuple[int, int], path: str | Path) -> FieldPsf | None:
     hdu = _extension(hdus, "PSF")
     if hdu is None:
         return None
-    shape, step = hdu.shape, hdu.header.get("OVERSAMP")
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 == 0 or shape[0] > MAX_PSF_SIDE:
-        raise FrameError("bad_psf", f"{path}: extension PSF is {shape}, not square and odd-sized")
-    if not isinstance(step, int) or not 1 <= step <= MAX_OVERSAMPLING:
-        raise FrameError(
-            "bad_psf",
-            f"{path}: extension PSF: keyword OVERSAMP is {step!r}, not 1 to {MAX_OVERSAMPLING}",
-        )
-    if (shape[0] - 1) // (2 * step) < 3:
-        raise FrameError("bad_psf", f"{path}: extension PSF reaches less than 3 pixels out")
-    samples = np.asarray(hdu.data, dtype=np.float64)
-    total = float(samples.sum()) if np.all(np.isfinite(samples)) else math.nan
-    if not (math.isfinite(total) and total > 0.0 and np.max(samples) > 0.0):
-        raise FrameError("bad_psf", f"{path}: extension PSF has no positive, finite sum")
-    return PixelPsf(samples * (step**2 / total), step)
+    check_psf_header(hdu.header, hdu.shape, str(path))
+    return field_psf_from_extension(hdu.header, hdu.data, shape, str(path))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.flags import Flag
 from csstream.imaging.psf import PixelPsf
 
@@ -55,7 +56,7 @@ class Frame:
         Bits of :class:`csstream.imaging.flags.Flag` saying why.
     wcs : astropy.wcs.WCS or None
         Celestial WCS, 0-based pixels with centres at integers.
-    psf : PixelPsf or None
+    psf : FieldPsf or None
         From the frame's PSF extension.
     """
 
@@ -64,7 +65,7 @@ class Frame:
     flags: FlagMap
     header: FrameHeader
     wcs: Any = None
-    psf: PixelPsf | None = None
+    psf: FieldPsf | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -139,7 +140,7 @@ def frame_from_array(
     header: FrameHeader,
     *,
     wcs: Any = None,
-    psf: PixelPsf | None = None,
+    psf: FieldPsf | PixelPsf | None = None,
     bad: Mask | None = None,
 ) -> Frame:
     """Make a frame of an image in electrons: mask what is not finite, bad or saturated.
@@ -150,6 +151,8 @@ def frame_from_array(
     bad : ndarray, (ny, nx), bool, optional
         True for pixels known to be bad.
     """
+    if isinstance(psf, PixelPsf):
+        psf = FieldPsf.constant(psf)
     values = np.ascontiguousarray(image, dtype=np.float32)
     unusable = ~np.isfinite(values)
     if bad is not None:

@@ -20,6 +20,7 @@ from csstream.imaging.background import (
 from csstream.imaging.candidates import Candidates, DetectionStrategy
 from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.errors import FrameError
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.flags import Flag
 from csstream.imaging.frame import Frame
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
@@ -127,7 +128,7 @@ class _Steps:
         with self.timed("cosmic_rays"):
             clean, hits = self._clean(frame, background, estimate)
         with self.timed("detect"):
-            found = self._candidates(clean, background, estimate.psf)
+            found = self._candidates(clean, background, estimate.psf.central)
         with self.timed("fit"):
             estimate, candidates, fit = self._fit(clean, background, estimate, found)
         with self.timed("table"):
@@ -157,7 +158,7 @@ class _Steps:
                 image,
                 frame.mask,
                 background.level,
-                estimate.psf,
+                estimate.psf.central,
                 frame.read_noise,
                 background.rms,
                 estimate.error,
@@ -194,7 +195,7 @@ class _Steps:
             fresh = search_residual(
                 fit.residual,
                 fit.weight / scale**2,
-                estimate.psf,
+                estimate.psf.central,
                 (start.x, start.y),
                 threshold=s.second_look_snr,
                 closest=self._closest(estimate),
@@ -214,7 +215,7 @@ class _Steps:
         self,
         frame: Frame,
         level: npt.NDArray[np.float32],
-        psf: PixelPsf,
+        psf: FieldPsf,
         start: Candidates,
         prior: Candidates,
         options: FitSettings,
@@ -222,7 +223,7 @@ class _Steps:
     ) -> FitResult:
         # What was filled for the detector is masked: the fit does not see it.
         return joint_fit(
-            frame.image, frame.mask, level, psf, start.x, start.y, start.flux,
+            frame.image, frame.mask, level, psf.central, start.x, start.y, start.flux,
             read_noise=frame.read_noise, settings=options, prior=(prior.x, prior.y),
             noise_scale=scale,
         )  # fmt: skip

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.flags import UNRELIABLE
 from csstream.imaging.frame import Frame
 from csstream.imaging.matching import match_pixels, match_sky
-from csstream.imaging.psf import PixelPsf
 from csstream.imaging.registration import Affine, nominal_wcs, register, wcs_from_registration
 from csstream.imaging.sky import sky_positions
 from csstream.imaging.source_table import SourceTable
@@ -37,7 +37,7 @@ class Measured:
     sources: SourceTable
     wcs: Any
     fwhm: float  # [pixel]
-    psf: PixelPsf | None
+    psf: FieldPsf | None
     psf_method: str  # extension, empirical, moffat or nominal
     background: float  # [electron/s/pixel], median
     zero_point: float  # [mag] of one electron per second

@@ -7,7 +7,7 @@ the core, where single stars say nothing, the Moffat wings stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 from csstream.imaging.background import Background, estimate_background
 from csstream.imaging.classical import extract
 from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Frame, Image, Mask
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
 from csstream.imaging.moffat_fits import fit_moffats, typical_shape
@@ -41,7 +42,7 @@ CLIP_PROFILE = 0.05  # relative error of the profile below which nothing is clip
 class PsfEstimate:
     """A frame's PSF and how it was made."""
 
-    psf: PixelPsf
+    psf: FieldPsf
     method: str  # extension, empirical, moffat or nominal
     stars: int
     error: float  # relative error of the PSF's values in the core
@@ -63,7 +64,7 @@ def estimate_psf(frame: Frame, nominal: PixelPsf | None) -> PsfEstimate | None:
         return (
             None
             if nominal is None
-            else PsfEstimate(nominal, "nominal", shapes.shape[0], UNKNOWN_ERROR)
+            else PsfEstimate(FieldPsf.constant(nominal), "nominal", shapes.shape[0], UNKNOWN_ERROR)
         )
     fwhm, beta = typical_shape(shapes)
     psf = moffat_psf(fwhm, beta, _oversampling(fwhm), _half_width(fwhm))
@@ -81,11 +82,14 @@ def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstima
     Takes up what a given PSF does not know: this frame's width and shape. Without enough bright
     stars the estimate is returned as it is.
     """
-    chosen = _psf_stars(fit, frame.image, estimate.psf, frame)
+    psf = estimate.psf.central
+    chosen = _psf_stars(fit, frame.image, psf, frame)
     if chosen.size < LEAST_TO_ADJUST:
         return estimate
-    correction, error = _mean_residual(fit, frame.mask, chosen, estimate.psf)
-    return PsfEstimate(_corrected(estimate.psf, correction), estimate.method, chosen.size, error)
+    correction, error = _mean_residual(fit, frame.mask, chosen, psf)
+    corrected = PixelPsf(estimate.psf.terms[0].samples + correction, psf.oversampling)
+    terms = (_whole(corrected), *estimate.psf.terms[1:])
+    return PsfEstimate(replace(estimate.psf, terms=terms), estimate.method, chosen.size, error)
 
 
 def _middle(frame: Frame) -> tuple[Image, Mask]:
@@ -130,11 +134,11 @@ def _empirical(
             break
         correction, error = _mean_residual(fit, mask, chosen, psf)
         used, method = chosen.size, "empirical"
-        psf = _corrected(psf, correction)
+        psf = _whole(PixelPsf(psf.samples + correction, psf.oversampling))
         x, y, flux = fit.x, fit.y, np.maximum(fit.flux, 1.0)
         if error < SETTLED:
             break
-    return PsfEstimate(psf, method, used, error)
+    return PsfEstimate(FieldPsf.constant(psf), method, used, error)
 
 
 def _psf_stars(fit: FitResult, image: Image, psf: PixelPsf, frame: Frame) -> npt.NDArray[np.int64]:
@@ -210,13 +214,13 @@ def _residual_samples(
     return first, second, third, fourth, fifth
 
 
-def _corrected(psf: PixelPsf, correction: Float) -> PixelPsf:
-    """Add the correction, and see that a star gives the same light wherever it falls on a pixel.
+def _whole(psf: PixelPsf) -> PixelPsf:
+    """See that a star gives the same light wherever it falls on a pixel.
 
     Samples a whole pixel apart are one star's pixels: each such set sums to one. Without that,
     stars at one sub-pixel phase would get another flux scale than those at the next.
     """
-    samples = psf.samples + correction
+    samples = psf.samples.copy()
     step = psf.oversampling
     for j in range(step):
         for i in range(step):

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.psf import PixelPsf
+from csstream.imaging.psf_extension import psf_extension
 from csstream.instruments.instrument import Instrument
 
 DETECTOR_GAP = 40.0  # [pixel] between the fields of neighbouring detectors
@@ -57,7 +59,7 @@ class FrameWriter:
 
     instrument: Instrument
     wcs: WCS  # undithered
-    psf: PixelPsf  # nominal; written as the extension PSF: a frame's own width is not told
+    psf: PixelPsf | FieldPsf  # nominal; the extension PSF: a frame's own width is not told
     detectors: int
     compress: bool
 
@@ -111,10 +113,11 @@ def _image_hdus(counts: npt.NDArray[np.int32], header: fits.Header, compress: bo
     return [fits.PrimaryHDU(), image]
 
 
-def _psf_hdu(psf: PixelPsf) -> fits.ImageHDU:
-    reach = min(PSF_REACH, psf.half_width) * psf.oversampling
-    centre = psf.samples.shape[0] // 2
-    core = slice(centre - reach, centre + reach + 1)
-    hdu = fits.ImageHDU(psf.samples[core, core].astype(np.float32), name="PSF")
-    hdu.header["OVERSAMP"] = (psf.oversampling, "samples per detector pixel")
+def _psf_hdu(psf: PixelPsf | FieldPsf) -> fits.ImageHDU:
+    field = FieldPsf.constant(psf) if isinstance(psf, PixelPsf) else psf
+    samples, cards = psf_extension(field, PSF_REACH)
+    hdu = fits.ImageHDU(samples, name="PSF")
+    for keyword, value in cards.items():
+        hdu.header[keyword] = value
+    hdu.header.comments["OVERSAMP"] = "samples per detector pixel"
     return hdu
