@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from csstream.imaging.pnet import (
     HEADS,
-    MERGE_RADIUS,
+    SPACE_RADII,
     decode,
     empty_pixel_noise,
     join,
@@ -111,5 +111,5 @@ def test_no_two_stars_lie_within_the_merge_radius(seed):
     heads = rng.normal(0, 1, (len(HEADS), 24, 24)).astype(np.float32)
     found = decode(heads, 0.4)
     distance = np.hypot(found.x[:, None] - found.x, found.y[:, None] - found.y)
-    assert (distance[np.triu_indices(found.x.size, 1)] >= MERGE_RADIUS).all()
+    assert (distance[np.triu_indices(found.x.size, 1)] >= SPACE_RADII.merge).all()
     assert (np.diff(found.logit) <= 0).all()

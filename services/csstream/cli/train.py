@@ -46,17 +46,18 @@ def pnet(
         telescope = load_instrument(instrument)
     except InstrumentError as error:
         raise typer.BadParameter(str(error), param_hint="--instrument") from error
-    folder = out or Path("checkpoints") / (telescope.weights or f"pnet-{telescope.name}")
+    folder = out or Path("checkpoints") / (Path(telescope.weights).stem or f"pnet-{telescope.name}")
     if (resume or export_only) and not (folder / "checkpoint.pt").is_file():
         raise typer.BadParameter(
             f"{folder} holds no checkpoint.pt to go on from", param_hint="--out"
         )
     _need_torch()
     from csstream.trainer.pnet_release import release_pnet
-    from csstream.trainer.pnet_training import Trainer, TrainingSettings
+    from csstream.trainer.pnet_settings import settings_for
+    from csstream.trainer.pnet_training import Trainer
 
     if not export_only:
-        settings = TrainingSettings(seed=seed, minutes=minutes, steps=steps, threads=threads)
+        settings = settings_for(telescope, seed=seed, minutes=minutes, steps=steps, threads=threads)
         trainer = Trainer(telescope, settings, folder)
         if resume:
             trainer.resume()

@@ -17,7 +17,7 @@ from torch.nn import functional
 from csstream.imaging.pnet import ASINH_SCALE, CHANNELS, HEADS
 
 STRIDE = 2
-PRIOR_LOGIT = -math.log(0.98 / 0.02)  # about one pixel in fifty holds a listed star
+PRIOR = 0.02  # about one pixel in fifty holds a listed star
 START_FLUX = 1.5  # [ln] a star's flux over its central pixel, about the inverse of the PSF's peak
 
 
@@ -47,13 +47,15 @@ class PNet(nn.Module):
         self.stem = nn.Conv2d(CHANNELS * cells, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
         self.head = nn.Conv2d(channels, len(HEADS) * cells, 3, padding=1)
-        self._start_heads(cells)
-
-    def _start_heads(self, cells: int) -> None:
         nn.init.normal_(self.head.weight, std=0.01)
-        start = (PRIOR_LOGIT, 0.0, 0.0, START_FLUX, math.log(0.3), math.log(0.3))
+        self.start_heads()
+
+    def start_heads(self, prior: float = PRIOR, ln_flux: float = START_FLUX) -> None:
+        """Set what an untrained network answers: a star's probability and its flux [ln]."""
+        logit = math.log(prior / (1.0 - prior))
+        start = torch.tensor((logit, 0.0, 0.0, ln_flux, math.log(0.3), math.log(0.3)))
         with torch.no_grad():
-            self.head.bias.copy_(torch.tensor(start).repeat_interleave(cells))
+            self.head.bias.copy_(start.repeat_interleave(STRIDE * STRIDE))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the heads; the flux head is a correction to the pixel's own signal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from csstream.trainer.pnet_evaluation import (
 from csstream.trainer.pnet_export import check_parity, export_pnet
 from csstream.trainer.pnet_network import STRIDE, PNet, halo
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, StampSettings
-from csstream.trainer.pnet_training import CHECKPOINT
+from csstream.trainer.pnet_settings import TrainingSettings
+from csstream.trainer.pnet_targets import TargetSettings
+from csstream.trainer.pnet_training import BEST, CHECKPOINT
 
 THRESHOLD = 0.3  # on the raw score: a low one, the joint fit drops what carries no flux
 CALIBRATION_SKY = 2_000_003
@@ -41,7 +43,9 @@ def release_pnet(
     tests: tuple[Conditions, ...] = PINNED,
     threshold: float = THRESHOLD,
 ) -> ModelCard:
-    """Export a folder's checkpoint as ``<weights name>.onnx`` with its card, and return the card.
+    """Export a folder's network, the best by validation, with its card; return the card.
+
+    The file is ``<weights name>.onnx`` in the folder.
 
     Raises
     ------
@@ -50,11 +54,13 @@ def release_pnet(
     csstream.trainer.pnet_export.ExportError
         The exported network differs from the trained one.
     """
-    saved = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    best = folder / BEST
+    chosen = best if best.is_file() else folder / CHECKPOINT
+    saved = torch.load(chosen, map_location="cpu", weights_only=True)
     settings = json.loads(saved["settings"])
     network = PNet(settings["channels"], settings["blocks"])
     network.load_state_dict(saved["network"])
-    name = instrument.weights or f"pnet-{instrument.name}"
+    name = weights_name(instrument)
     path = folder / f"{name}.onnx"
     export_pnet(network, path)
     scenes, seed = SceneSettings(**settings["scenes"]), int(settings["seed"])
@@ -65,6 +71,11 @@ def release_pnet(
     write_card(path, card)
     card["metrics"] = _metrics(path, instrument, scenes, seed, tests)
     return write_card(path, _rounded(card))
+
+
+def weights_name(instrument: Instrument) -> str:
+    """Return what an instrument's network is called: as its file says, or ``pnet-<name>``."""
+    return Path(instrument.weights).stem or f"pnet-{instrument.name}"
 
 
 def _describe(
@@ -78,12 +89,13 @@ def _describe(
     return {
         "name": name,
         "task": "pnet",
-        "instrument": asdict(instrument),
+        "instrument": asdict(replace(instrument, weights=name)),
         "input": "image (b, 3, y, x): asinh and clipped linear signal over the noise; usable",
         "heads": list(HEADS),
         "stride": STRIDE,
         "halo": halo(int(settings["blocks"])),
         "threshold": threshold,
+        "radii": asdict(_targets(settings).radii),
         "calibration": {"logit": [-1.0, 1.0], "probability": [0.25, 0.75]},
         "training": {
             "command": f"csstream train pnet --instrument {instrument.name}",
@@ -96,6 +108,11 @@ def _describe(
             "torch": torch.__version__,
         },
     }
+
+
+def _targets(settings: dict[str, Any]) -> TrainingSettings:
+    """Return settings with a checkpoint's targets; old ones have none and are sharp."""
+    return TrainingSettings(targets=TargetSettings(**settings.get("targets", {})))
 
 
 def _sample(instrument: Instrument, settings: dict[str, Any]) -> Any:

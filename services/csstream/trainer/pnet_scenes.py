@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,13 @@ from csstream.imaging.pnet import prepare
 from csstream.imaging.psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import (
+    LOG_SLOPE,
     PAPER_DENSITY,
     draw_catalogue,
     electrons_from_magnitudes,
 )
 from csstream.simulation.frames import add_noise, background_level, render_expectation
-from csstream.trainer.pnet_targets import make_targets
+from csstream.trainer.pnet_targets import SHARP, TargetSettings, make_targets
 
 Image = npt.NDArray[np.float32]
 Float = npt.NDArray[np.float64]
@@ -31,10 +32,12 @@ class SceneSettings:
     pool: int = 64  # scenes held at a time
     psf_bank: int = 32  # PSFs, their widths evenly spread
     psf_width: tuple[float, float] = (0.83, 1.14)
+    psf_beta: tuple[float, float] = (1.0, 1.0)  # Moffat only
     psf_ellipticity: float = 0.02  # RMS of each component
     sky: tuple[float, float] = (0.4, 1.12)
     density: float = PAPER_DENSITY  # [star/pixel]
     density_factor: tuple[float, float] = (0.3, 1.1)
+    log_slope: float = LOG_SLOPE
     magnitudes_bright: float = 10.0  # [mag] brightest star above the faintest
     listed_snr: float = 6.3  # isolated stars above it are to be found: i = 25.7 for csst-i
     faintest_snr: float = 4.77  # the faintest stars of the scene: i = 26 for csst-i
@@ -92,6 +95,22 @@ def magnitude_of(flux: float, instrument: Instrument) -> float:
     return instrument.photometry.zero_point - 2.5 * math.log10(rate)
 
 
+def vary_psf(
+    instrument: Instrument,
+    width: float = 1.0,
+    ellipticity: tuple[float, float] = (0.0, 0.0),
+    beta: float = 1.0,
+) -> PixelPsf:
+    """Return the instrument's PSF with its width, and a Moffat's beta, times a factor."""
+    shape = instrument.psf
+    if shape.model == "diffraction":
+        r80 = shape.r80_arcsec * width
+        return psf_from_instrument(instrument, r80_arcsec=r80, ellipticity=ellipticity)
+    other = replace(instrument, psf=replace(shape, beta=shape.beta * beta))
+    fwhm = shape.fwhm_arcsec * width
+    return psf_from_instrument(other, fwhm_arcsec=fwhm, ellipticity=ellipticity)
+
+
 class Sky:
     """Draws scenes and stamps for one instrument; the state is the generator's and the pool's."""
 
@@ -101,10 +120,12 @@ class Sky:
         scenes: SceneSettings,
         stamps: StampSettings,
         rng: np.random.Generator,
+        targets: TargetSettings = SHARP,
     ) -> None:
         self.instrument = instrument
         self.scenes = scenes
         self.stamps = stamps
+        self.targets = targets
         self.rng = rng
         nominal = psf_from_instrument(instrument)
         self.listed_flux = limiting_flux(instrument, nominal, scenes.listed_snr)
@@ -127,6 +148,7 @@ class Sky:
             density=settings.density * rng.uniform(*settings.density_factor),
             mag_bright=self.mag_faint - settings.magnitudes_bright,
             mag_faint=self.mag_faint,
+            log_slope=settings.log_slope,
         )
         psf = self.bank[int(rng.integers(len(self.bank)))]
         sky = self.instrument.photometry.sky * rng.uniform(*settings.sky)
@@ -146,13 +168,10 @@ class Sky:
         low, high = self.scenes.psf_width
         factor = low + (high - low) * (k + 0.5) / self.scenes.psf_bank
         e1, e2 = self.rng.normal(0.0, self.scenes.psf_ellipticity, 2)
-        shape = self.instrument.psf
-        wanted = (float(e1), float(e2))
-        if shape.model == "diffraction":
-            r80 = shape.r80_arcsec * factor
-            return psf_from_instrument(self.instrument, r80_arcsec=r80, ellipticity=wanted)
-        fwhm = shape.fwhm_arcsec * factor
-        return psf_from_instrument(self.instrument, fwhm_arcsec=fwhm, ellipticity=wanted)
+        beta = 1.0
+        if self.scenes.psf_beta != (1.0, 1.0):
+            beta = float(self.rng.uniform(*self.scenes.psf_beta))
+        return vary_psf(self.instrument, factor, (float(e1), float(e2)), beta)
 
     def _draw_stamp(self) -> tuple[Image, Image, Image]:
         rng, size = self.rng, self.stamps.size
@@ -169,7 +188,7 @@ class Sky:
         mask, valid = self._spoil(image, saturation)
         inputs = prepare(image, background, detector.read_noise, mask)
         ln_flux = np.log(scene.flux[keep] / assumed)
-        targets = make_targets(x, y, ln_flux, scene.listed[keep], (size, size))
+        targets = make_targets(x, y, ln_flux, scene.listed[keep], (size, size), self.targets)
         return inputs, targets, valid
 
     def _spoil(self, image: Image, saturation: float) -> tuple[npt.NDArray[np.bool_], Image]:

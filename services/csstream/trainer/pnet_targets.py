@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +16,21 @@ from torch.nn import functional
 Float = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 
-HEAT_SIGMA = 0.45  # [pixel] of the Gaussian around each star's sub-pixel centre
-OFFSET_REACH = 1.0  # [pixel] pixels this close to a listed star also learn where it is
 NEIGHBOUR_WEIGHT = 0.25  # of such a pixel, times its heat
 TARGETS = ("heat", "positive", "dx", "dy", "ln_flux", "weight")
 WIDTH_LIMITS = (math.log(0.01), math.log(2.0))  # of the Laplace widths, position [pixel], flux [ln]
 REGRESSION_WEIGHT = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSettings:
+    """How sharply stars are asked for; a wider PSF wants wider ones."""
+
+    heat_sigma: float = 0.45  # [pixel] of the Gaussian around each star's sub-pixel centre
+    offset_reach: float = 1.0  # [pixel] pixels this close to a listed star learn where it is
+
+
+SHARP = TargetSettings()
 
 
 class Losses(NamedTuple):
@@ -33,7 +43,12 @@ class Losses(NamedTuple):
 
 
 def make_targets(
-    x: Float, y: Float, ln_flux: Float, listed: npt.NDArray[np.bool_], shape: tuple[int, int]
+    x: Float,
+    y: Float,
+    ln_flux: Float,
+    listed: npt.NDArray[np.bool_],
+    shape: tuple[int, int],
+    settings: TargetSettings = SHARP,
 ) -> Image:
     """Return the targets of one stamp, (6, ny, nx), float32; channels: :data:`TARGETS`.
 
@@ -47,28 +62,36 @@ def make_targets(
     """
     targets = np.zeros((len(TARGETS), *shape), np.float32)
     order = np.argsort(ln_flux, kind="stable")  # where two share a pixel the brighter one stays
-    _fill_targets(targets, x[order], y[order], ln_flux[order], listed[order])
+    sigma, reach = settings.heat_sigma, settings.offset_reach
+    _fill_targets(targets, x[order], y[order], ln_flux[order], listed[order], sigma, reach)
     return targets
 
 
 @njit(cache=True, nogil=True)
 def _fill_targets(
-    targets: Image, x: Float, y: Float, ln_flux: Float, listed: npt.NDArray[np.bool_]
+    targets: Image,
+    x: Float,
+    y: Float,
+    ln_flux: Float,
+    listed: npt.NDArray[np.bool_],
+    sigma: float,
+    reach: float,
 ) -> None:
     _, ny, nx = targets.shape
+    far = math.ceil(max(4.0 * sigma, reach))
     for k in range(x.size):
         cx, cy = round(x[k]), round(y[k])
-        for j in range(max(cy - 2, 0), min(cy + 3, ny)):
-            for i in range(max(cx - 2, 0), min(cx + 3, nx)):
+        for j in range(max(cy - far, 0), min(cy + far + 1, ny)):
+            for i in range(max(cx - far, 0), min(cx + far + 1, nx)):
                 dx, dy = x[k] - i, y[k] - j
                 squared = dx * dx + dy * dy
                 own = j == cy and i == cx
-                heat = 1.0 if own else math.exp(-0.5 * squared / HEAT_SIGMA**2)
+                heat = 1.0 if own else math.exp(-0.5 * squared / sigma**2)
                 targets[0, j, i] = max(targets[0, j, i], heat)
                 if not listed[k]:
                     continue
                 weight = 1.0 if own else NEIGHBOUR_WEIGHT * heat
-                near = own or squared < OFFSET_REACH**2
+                near = own or squared < reach**2
                 if near and weight >= targets[5, j, i]:
                     targets[1, j, i] = max(targets[1, j, i], 1.0 if own else 0.0)
                     targets[2, j, i] = dx

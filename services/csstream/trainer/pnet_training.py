@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +18,13 @@ from csstream.evaluation.scores import partners
 from csstream.imaging.pnet import decode
 from csstream.instruments.instrument import Instrument
 from csstream.trainer.pnet_network import PNet
-from csstream.trainer.pnet_scenes import SceneSettings, Sky, Stamps, StampSettings
+from csstream.trainer.pnet_scenes import SceneSettings, Sky, Stamps
+from csstream.trainer.pnet_settings import TrainingSettings, start_of
 from csstream.trainer.pnet_targets import Losses, losses
 
 VALIDATION_SEED = 1_000_003  # added to the seed: validation stamps come from another sky
-CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """One training run: reproducible with ``steps``, in time with ``minutes``."""
-
-    seed: int = 1
-    minutes: float = 60.0
-    steps: int = 0  # 0: as many as fit in ``minutes``
-    batch: int = 4
-    channels: int = 32
-    blocks: int = 5
-    peak_rate: float = 2e-3
-    warmup: float = 0.03  # share of the run
-    clip: float = 5.0  # of the gradient's norm
-    renew_every: int = 4  # steps per new scene
-    report_every: int = 50  # steps
-    validate_minutes: float = 4.0
-    threads: int = 1
-    coarse_share: float = 0.9  # of the run, from its start, that computes in bfloat16
-    scenes: SceneSettings = field(default_factory=SceneSettings)
-    stamps: StampSettings = field(default_factory=StampSettings)
+CHECKPOINT = "checkpoint.pt"  # where to go on from
+BEST = "best.pt"  # least validation loss: what is exported
 
 
 @dataclass
@@ -79,7 +59,9 @@ class Trainer:
         self.instrument = instrument
         self.folder = folder
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = PNet(settings.channels, settings.blocks).to(self.device)
+        self.network = PNet(settings.channels, settings.blocks)
+        self.network.start_heads(*start_of(instrument, settings))
+        self.network.to(self.device)
         self.optimiser = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.99))
         self.progress = Progress()
         validation = np.random.default_rng(settings.seed + VALIDATION_SEED)
@@ -111,13 +93,19 @@ class Trainer:
             "instrument": self.instrument.name,
             "device": str(self.device),
         }
-        partial = self.folder / f"{CHECKPOINT}.part"
-        torch.save(state, partial)
-        partial.replace(self.folder / CHECKPOINT)
+        _store(state, self.folder / CHECKPOINT)
+        if self.history and self.history[-1]["loss"] <= min(h["loss"] for h in self.history):
+            _store(state, self.folder / BEST)
 
     def run(self, report: Callable[[str], None]) -> None:
         """Train to the end, reporting and saving on the way."""
-        sky = Sky(self.instrument, self.settings.scenes, self.settings.stamps, self.rng)
+        sky = Sky(
+            self.instrument,
+            self.settings.scenes,
+            self.settings.stamps,
+            self.rng,
+            self.settings.targets,
+        )
         validated, began, before = -math.inf, time.monotonic(), self.progress.seconds
         recent: list[tuple[float, ...]] = []
         while (share := self.progress.share(self.settings)) < 1.0:
@@ -171,7 +159,7 @@ class Trainer:
         entry |= {"loss": float(total), "centre": float(centre)}
         entry |= {"position": float(position), "flux": float(flux)}
         heads = self.network(torch.from_numpy(self.validation.inputs).to(self.device))
-        return entry | _stamp_scores(heads.cpu().numpy(), self.validation)
+        return entry | _stamp_scores(heads.cpu().numpy(), self.validation, self.settings)
 
     def _line(self, recent: list[tuple[float, ...]], share: float) -> str:
         mean = np.mean(recent, axis=0)
@@ -181,21 +169,30 @@ class Trainer:
         return f"step {self.progress.step}  {text}  {100 * share:.1f} %  {left:.1f} min left"
 
 
+def _store(state: dict[str, Any], path: Path) -> None:
+    partial = path.with_suffix(".part")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
 def _validation_stamps(
     instrument: Instrument, settings: TrainingSettings, rng: np.random.Generator
 ) -> Stamps:
     few = SceneSettings(**(asdict(settings.scenes) | {"pool": 12, "psf_bank": 6}))
-    return Sky(instrument, few, settings.stamps, rng).draw_stamps(16)
+    return Sky(instrument, few, settings.stamps, rng, settings.targets).draw_stamps(16)
 
 
-def _stamp_scores(heads: npt.NDArray[np.float32], stamps: Stamps) -> dict[str, float]:
+def _stamp_scores(
+    heads: npt.NDArray[np.float32], stamps: Stamps, settings: TrainingSettings
+) -> dict[str, float]:
     """Score against the stamps' own targets: recall of listed stars, precision over all."""
     recalls, precisions, flux_miss = [], [], []
+    reach = 0.5 * settings.targets.offset_reach
     for one, targets, valid in zip(heads, stamps.targets, stamps.valid, strict=True):
-        found = decode(one, 0.25)
+        found = decode(one, 0.25, settings.radii)
         rows, columns = np.nonzero((targets[1] > 0) & (valid > 0))
         true_x, true_y = columns + targets[2, rows, columns], rows + targets[3, rows, columns]
-        partner = partners(found.x, found.y, true_x, true_y, 0.5)
+        partner = partners(found.x, found.y, true_x, true_y, reach)
         column = np.clip(np.rint(found.x).astype(int), 0, valid.shape[1] - 1)
         row = np.clip(np.rint(found.y).astype(int), 0, valid.shape[0] - 1)
         # A nuisance star's own pixel has full heat: finding it is not wrong.

@@ -11,6 +11,7 @@ the empty pixel's noise, and the logarithms of the Laplace widths of position an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,10 +28,19 @@ HEADS = ("logit", "dx", "dy", "ln_flux", "ln_width_position", "ln_width_flux")
 LINEAR_SCALE = 10.0  # the linear channel is in units of ten times the noise
 LINEAR_LIMITS = (-1.0, 10.0)
 ASINH_SCALE = 0.5
-MERGE_RADIUS = 0.7  # [pixel] two candidates closer than this are one star
-DOUBT_RADIUS = 1.3  # [pixel] this close to a better one, a doubtful candidate is its shoulder
 DOUBT_SCORE = 0.5  # candidates below it are doubtful
-MAX_OFFSET = 1.0  # [pixel] a pixel speaks for centres at most this far away
+
+
+@dataclass(frozen=True, kw_only=True)
+class Radii:
+    """How near candidates may lie to each other [pixel]; a wider PSF needs wider ones."""
+
+    merge: float = 0.7  # two candidates closer than this are one star
+    doubt: float = 1.3  # this close to a better one, a doubtful candidate is its shoulder
+    offset: float = 1.0  # a pixel speaks for centres at most this far away
+
+
+SPACE_RADII = Radii()  # for a PSF of two pixels
 
 
 class Picked(NamedTuple):
@@ -119,31 +129,32 @@ def join(parts: Sequence[Picked]) -> Picked:
     return Picked(rows[order], columns[order], heads[:, order])
 
 
-def resolve(picked: Picked, shape: tuple[int, int]) -> Decoded:
+def resolve(picked: Picked, shape: tuple[int, int], radii: Radii = SPACE_RADII) -> Decoded:
     """Turn joined pixels of a frame of ``shape`` (ny, nx) into stars.
 
     A 3×3 maximum would lose one star in nine (those with a neighbour in the window). Here pixels
-    compete only when the *centres that they claim* lie closer than :data:`MERGE_RADIUS`, so two
+    compete only when the *centres that they claim* lie closer than the merging radius, so two
     stars on adjacent pixels both survive; the best score wins. Where the network itself doubts,
-    a close companion is nearly always the shoulder of the better one, and the radius is
-    :data:`DOUBT_RADIUS`.
+    a close companion is nearly always the shoulder of the better one, and the radius is wider.
     """
-    x = picked.columns + np.clip(picked.heads[1], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
-    y = picked.rows + np.clip(picked.heads[2], -MAX_OFFSET, MAX_OFFSET).astype(np.float64)
+    limit = np.float32(radii.offset)
+    x = picked.columns + np.clip(picked.heads[1], -limit, limit).astype(np.float64)
+    y = picked.rows + np.clip(picked.heads[2], -limit, limit).astype(np.float64)
     sure = picked.heads[0] >= np.log(DOUBT_SCORE / (1.0 - DOUBT_SCORE))
-    radius = np.where(sure, MERGE_RADIUS, DOUBT_RADIUS)
+    radius = np.where(sure, radii.merge, radii.doubt)
+    reach = math.ceil(2.0 * radii.offset + max(radii.merge, radii.doubt))
     keep = np.zeros(x.size, np.bool_)
     owner = np.full(shape, -1, np.int32)
-    suppress(owner, picked.rows, picked.columns, x, y, radius, keep)
+    suppress(owner, picked.rows, picked.columns, x, y, radius, reach, keep)
     kept = picked.heads[:, keep]
     widths = np.exp(kept[4:6])
     return Decoded(x[keep], y[keep], kept[3], kept[0], widths[0], widths[1])
 
 
-def decode(heads: Image, threshold: float) -> Decoded:
+def decode(heads: Image, threshold: float, radii: Radii = SPACE_RADII) -> Decoded:
     """Turn the heads of one image, (6, ny, nx), into stars: pick, join and resolve."""
     ny, nx = heads.shape[1:]
-    return resolve(join([pick(heads, threshold)]), (ny, nx))
+    return resolve(join([pick(heads, threshold)]), (ny, nx), radii)
 
 
 @njit(cache=True, nogil=True)
@@ -154,14 +165,15 @@ def suppress(
     x: Float,
     y: Float,
     radius: Float,
+    reach: int,
     keep: npt.NDArray[np.bool_],
 ) -> None:
     """Keep, in the order given, each candidate that no kept one lies within its ``radius`` of.
 
-    ``owner`` (ny, nx) holds −1 and receives the index of the candidate kept on each pixel.
+    ``owner`` (ny, nx) holds −1 and receives the index of the candidate kept on each pixel;
+    ``reach`` [pixel] is how far pixels may lie apart whose claimed centres compete.
     """
     ny, nx = owner.shape
-    reach = 4  # two offsets of one pixel and the largest radius
     for k in range(rows.size):
         free = True
         for j in range(max(rows[k] - reach, 0), min(rows[k] + reach + 1, ny)):

@@ -13,6 +13,7 @@ from csstream.imaging.candidates import Candidates
 from csstream.imaging.frame import Frame
 from csstream.imaging.pnet import (
     Decoded,
+    Radii,
     empty_pixel_noise,
     join,
     pick,
@@ -63,6 +64,7 @@ class PnetStrategy:
         stored = float(card["threshold"])
         self.threshold = stored if chosen.threshold is None else chosen.threshold
         self.tiling = Tiling(core=chosen.core, halo=int(card["halo"]), stride=int(card["stride"]))
+        self.radii = Radii(**card.get("radii", {}))
         self._knots = np.array(card["calibration"]["logit"], np.float64)
         self._shares = np.array(card["calibration"]["probability"], np.float64)
         self.model = session.card.version
@@ -120,7 +122,7 @@ class PnetStrategy:
         cores = run_tiled(inputs, self._run, self.tiling, self._settings.batch)
         picked = join([pick(core.heads, self.threshold, core.top, core.left) for core in cores])
         ny, nx = image.shape
-        return resolve(picked, (ny, nx))
+        return resolve(picked, (ny, nx), self.radii)
 
     def probability(self, logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the calibrated probability that a find is a star, (n,), from the raw logit."""
