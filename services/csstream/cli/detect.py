@@ -54,7 +54,10 @@ def _detect(
     if message:
         typer.echo(message, err=True)
     frame = read_frame(path, instrument, require_time=False)
-    measured = measure_frame(frame, strategy, nominal_psf=psf_from_instrument(instrument))
+    try:
+        measured = measure_frame(frame, strategy, nominal_psf=psf_from_instrument(instrument))
+    except FrameError as error:
+        raise FrameError(error.reason, f"{path}: {error}") from error
     meta = {
         "frame": path.name,
         "instrume": instrument.name,

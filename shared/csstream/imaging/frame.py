@@ -13,6 +13,8 @@ from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.flags import Flag
 from csstream.imaging.psf import PixelPsf
 
+LARGEST = 1e12  # [electron] a pixel beyond holds no light; its square would exceed float32
+
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 FlagMap = npt.NDArray[np.int32]
@@ -143,7 +145,7 @@ def frame_from_array(
     psf: FieldPsf | PixelPsf | None = None,
     bad: Mask | None = None,
 ) -> Frame:
-    """Make a frame of an image in electrons: mask what is not finite, bad or saturated.
+    """Make a frame of an image in electrons: mask what is not finite, absurd, bad or saturated.
 
     Parameters
     ----------
@@ -154,10 +156,9 @@ def frame_from_array(
     if isinstance(psf, PixelPsf):
         psf = FieldPsf.constant(psf)
     values = np.ascontiguousarray(image, dtype=np.float32)
-    unusable = ~np.isfinite(values)
-    if bad is not None:
-        unusable = unusable | bad
-    values = np.where(np.isfinite(values), values, np.float32(0.0))
+    known = np.abs(values) < LARGEST
+    unusable = ~known if bad is None else ~known | bad
+    values = np.where(known, values, np.float32(0.0))
     flags = np.where(unusable, np.int32(Flag.MASKED), np.int32(0))
     flags[(values >= header.saturation) & ~unusable] |= np.int32(Flag.SATURATED)
     return Frame(image=values, mask=flags != 0, flags=flags, header=header, wcs=wcs, psf=psf)

@@ -23,6 +23,7 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.flags import Flag
 from csstream.imaging.frame import Frame
+from csstream.imaging.frame_checks import check_pixels, with_hidden_noise
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
 from csstream.imaging.matching import merge_close
 from csstream.imaging.measured import Measured, ReferenceStars, place, tie
@@ -87,7 +88,9 @@ def measure_frame(
     Raises
     ------
     FrameError
-        ``no_pixels`` (all masked), ``no_psf`` (none given, none can be made),
+        ``no_pixels``, ``saturated`` or ``bad_unit`` (see
+        :func:`csstream.imaging.frame_checks.check_pixels`),
+        ``no_psf`` (none given, none can be made),
         ``not_registered`` or ``missing_keyword`` (no WCS, and no way to one).
     """
     steps = _Steps(frame, strategy, settings or MeasureSettings())
@@ -106,8 +109,7 @@ class _Steps:
     def __init__(
         self, frame: Frame, strategy: DetectionStrategy, settings: MeasureSettings
     ) -> None:
-        if frame.mask.all():
-            raise FrameError("no_pixels", "every pixel of the frame is masked or saturated")
+        check_pixels(frame)
         self.frame, self.strategy, self.settings = frame, strategy, settings
         self.timings: dict[str, float] = {}
         given = settings.min_snr
@@ -123,6 +125,7 @@ class _Steps:
         frame, s = self.frame, self.settings
         with self.timed("background"):
             background = estimate_background(frame.image, frame.mask, s.background_mesh)
+            frame = self.frame = with_hidden_noise(frame, background.level)
         with self.timed("psf"):
             estimate = self._psf(nominal_psf)
         with self.timed("cosmic_rays"):
@@ -142,7 +145,8 @@ class _Steps:
         if estimate is None:
             raise FrameError(
                 "no_psf",
-                "no PSF extension, too few bright stars to make one, and no nominal PSF given",
+                "no PSF extension, too few bright stars to make one, and no nominal PSF given: "
+                "write one into the instrument file's section [psf]",
             )
         return estimate
 
