@@ -10,7 +10,7 @@ from astropy.table import Table
 from typer.testing import CliRunner
 
 from csstream.cli.main import app
-from csstream.simulation.variability import pulsator
+from csstream.simulation.variables.curves import pulsator
 
 
 def _examine(*arguments):

@@ -7,7 +7,7 @@ import pytest
 
 from csstream.inference.classifier import CurveClassifier, with_mask
 from csstream.inference.session import InferenceError, open_session
-from csstream.simulation.variability import eclipsing, pulsator, transit
+from csstream.simulation.variables.curves import eclipsing, pulsator, transit
 from csstream.timeseries.examine import examine_panel
 from csstream.timeseries.features import SCALARS
 from csstream.timeseries.kinds import KINDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csstream.simulation.variability import eclipsing, pulsator, transit
+from csstream.simulation.variables.curves import eclipsing, pulsator, transit
 from csstream.timeseries.examine import examine_panel
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.settings import ExamineSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csstream.simulation.variability import Eclipsing, Pulsator
+from csstream.simulation.variables.shapes import Eclipsing, Pulsator
 from csstream.timeseries.features import SCALARS
 from csstream.trainer import classifier_data
 from csstream.trainer.classifier_metrics import average_precision, confusion, metrics, reliability

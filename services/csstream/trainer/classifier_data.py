@@ -14,12 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from csstream.simulation.variability import (
-    Shape,
-    Transit,
-    draw_eclipsing,
-    draw_pulsator,
-)
+from csstream.simulation.variables.enriched import draw_eclipsing, draw_pulsator
+from csstream.simulation.variables.shapes import Shape, Transit
 from csstream.timeseries.calibration import prepare_panel
 from csstream.timeseries.examine import look_at_shortlist, search_panel
 from csstream.timeseries.features import SCALARS

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.instruments.instrument import Instrument
+from csstream.simulation.spectral import Types, draw_types
 
 Float = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -21,19 +22,36 @@ FRAME_MARGIN = 80  # [pixel] stars this far beyond the edge still shine into the
 class StarCatalogue:
     """Stars of one scene. All arrays are (n,), float64.
 
-    ``x, y`` [pixel] are 0-based and may lie beyond the frame; ``mag`` [mag].
+    ``x, y`` [pixel] are 0-based and may lie beyond the frame; ``mag`` [mag]; ``types`` are
+    indices into :data:`csstream.simulation.spectral.SPECTRAL_TYPES`, (n,) uint8, or None.
     """
 
     x: Float
     y: Float
     mag: Float
+    types: Types | None = None
 
     def __len__(self) -> int:
         return int(self.x.size)
 
     def select(self, keep: Mask) -> StarCatalogue:
         """Return the stars where ``keep``, (n,) bool, is true."""
-        return StarCatalogue(self.x[keep], self.y[keep], self.mag[keep])
+        return self.take(np.flatnonzero(keep))
+
+    def take(self, rows: npt.NDArray[np.integer]) -> StarCatalogue:
+        """Return the stars of the indices ``rows``, in their order."""
+        types = None if self.types is None else self.types[rows]
+        return StarCatalogue(self.x[rows], self.y[rows], self.mag[rows], types)
+
+    def shifted(self, dx: float, dy: float) -> StarCatalogue:
+        """Return the stars moved by (dx, dy) [pixel]."""
+        return StarCatalogue(self.x + dx, self.y + dy, self.mag, self.types)
+
+    def with_star(self, x: float, y: float, mag: float, kind: int) -> StarCatalogue:
+        """Return the catalogue with one more star of spectral type ``kind`` at its end."""
+        types = None if self.types is None else np.append(self.types, np.uint8(kind))
+        parts = (np.append(self.x, x), np.append(self.y, y), np.append(self.mag, mag))
+        return StarCatalogue(*parts, types)
 
     def inside(self, shape: tuple[int, int]) -> Mask:
         """Return which stars lie on a pixel of a frame of ``shape`` (ny, nx)."""
@@ -54,6 +72,8 @@ def draw_catalogue(
 ) -> StarCatalogue:
     """Draw stars uniformly over a frame and its margin, counts rising as 10^(slope × mag).
 
+    Their spectral types come from a stream of their own: a catalogue does not change with them.
+
     Parameters
     ----------
     shape : (ny, nx)
@@ -67,7 +87,8 @@ def draw_catalogue(
     n = int(rng.poisson(density * area))
     x = rng.uniform(-0.5 - margin, nx - 0.5 + margin, n)
     y = rng.uniform(-0.5 - margin, ny - 0.5 + margin, n)
-    return StarCatalogue(x, y, draw_magnitudes(rng, n, mag_bright, mag_faint, log_slope))
+    mag = draw_magnitudes(rng, n, mag_bright, mag_faint, log_slope)
+    return StarCatalogue(x, y, mag, draw_types(rng.spawn(1)[0], n))
 
 
 def draw_magnitudes(

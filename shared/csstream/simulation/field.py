@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,16 @@ from csstream.simulation.catalogue import (
     draw_catalogue,
 )
 from csstream.simulation.frames import background_level
-from csstream.simulation.variability import Variables, draw_variables
+from csstream.simulation.spectral import SPECTRAL_TYPES
+from csstream.simulation.variables.enriched import draw_variables
+from csstream.simulation.variables.paper import (
+    PAPER_SHARES,
+    PeriodLaw,
+    Shares,
+    draw_kinds,
+    draw_paper_variables,
+)
+from csstream.simulation.variables.shapes import Variables
 
 FloatArray = npt.NDArray[np.float64]
 EDGE = 12.0  # [pixel] variables keep this far from the edge of the undithered frame
@@ -26,11 +36,18 @@ HEADROOM = {"transit": (0.3, 1.3), "eclipsing": (0.4, 2.4), "pulsating": (0.9, 2
 ISOLATION = 3.0  # [pixel] no star within this distance of a variable comes near its brightness
 CONTRAST = 2.5  # [mag] a star is near in brightness when it is less than this fainter
 TRIES = 1000  # positions tried before a variable is placed beside a neighbour
+SOLAR_TYPE = [each.letter for each in SPECTRAL_TYPES].index("G")  # of the enriched variables
+
+Mix = Literal["enriched", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSettings:
-    """What stars to draw."""
+    """What stars to draw.
+
+    ``mix`` "enriched" adds ``transits``, ``eclipsing`` and ``pulsators`` where they can be
+    measured; "paper" makes ``shares`` of the field's own stars vary.
+    """
 
     shape: tuple[int, int] = (512, 512)  # (ny, nx) [pixel]
     density: float = PAPER_DENSITY  # [star/pixel]
@@ -40,6 +57,9 @@ class FieldSettings:
     transits: int = 4
     eclipsing: int = 4
     pulsators: int = 4
+    mix: Mix = "enriched"
+    shares: Shares = PAPER_SHARES
+    periods: PeriodLaw = "paper"  # of the paper's binaries; "searchable" cuts it to the span
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +70,16 @@ class Field:
     variables: Variables
     shape: tuple[int, int]  # (ny, nx) of the frame [pixel]
 
-    def relative_flux(self, mjd: float) -> FloatArray:
-        """Return every star's flux over its mean at one time, MJD TAI [day]; shape (n,)."""
+    def curves(self, mjd: FloatArray) -> FloatArray:
+        """Return the variables' fluxes over their means at MJD TAI (m,) [day]; (variables, m)."""
+        if len(self.variables) == 0:
+            return np.empty((0, mjd.size))
+        return np.asarray(self.variables.relative_flux(mjd), np.float64)
+
+    def relative_flux(self, variables: FloatArray) -> FloatArray:
+        """Return every star's flux over its mean, (n,), given the variables' at one time."""
         flux = np.ones(len(self.catalogue))
-        count = len(self.variables)
-        if count:
-            flux[-count:] = self.variables.relative_flux(np.array([mjd]))[:, 0]
+        flux[flux.size - variables.size :] = variables
         return flux
 
     def column(self, name: str, missing: float = np.nan) -> FloatArray:
@@ -73,8 +97,7 @@ class Field:
 
     def dithered(self, dx: float, dy: float) -> StarCatalogue:
         """Return the catalogue shifted by (dx, dy) pixels."""
-        stars = self.catalogue
-        return StarCatalogue(stars.x + dx, stars.y + dy, stars.mag)
+        return self.catalogue.shifted(dx, dy)
 
 
 def draw_field(
@@ -85,10 +108,7 @@ def draw_field(
     dither: float,
     rng: np.random.Generator,
 ) -> Field:
-    """Draw constant stars, then variables at places where they can be measured.
-
-    Variables are brighter than most stars, below saturation, away from the edge and, where the
-    field leaves room, not blended with a star of similar brightness: enriched on purpose.
+    """Draw the stars of a field, some of which vary.
 
     Parameters
     ----------
@@ -106,6 +126,41 @@ def draw_field(
         log_slope=settings.log_slope,
         margin=FRAME_MARGIN + dither,
     )
+    if settings.mix == "paper":
+        return _with_shares(stars, settings, span, rng)
+    limit = saturation_magnitude(instrument, psf)
+    return _with_enrichment(stars, settings, span, limit, rng)
+
+
+def _with_shares(
+    stars: StarCatalogue,
+    settings: FieldSettings,
+    span: tuple[float, float],
+    rng: np.random.Generator,
+) -> Field:
+    """Let shares of the stars vary, wherever they lie and however faint they are."""
+    if stars.types is None:
+        raise ValueError("the paper's mix needs stars with spectral types")
+    kinds = draw_kinds(rng, len(stars), settings.shares)
+    constant, varying = np.flatnonzero(kinds == "none"), np.flatnonzero(kinds != "none")
+    types = stars.types[varying]
+    variables = draw_paper_variables(rng, kinds[varying], types, span, settings.periods)
+    ordered = stars.take(np.concatenate([constant, varying]))
+    return Field(ordered, variables, settings.shape)
+
+
+def _with_enrichment(
+    stars: StarCatalogue,
+    settings: FieldSettings,
+    span: tuple[float, float],
+    limit: float,
+    rng: np.random.Generator,
+) -> Field:
+    """Add variables at places where they can be measured.
+
+    They are brighter than most stars, below saturation, away from the edge and, where the field
+    leaves room, not blended with a star of similar brightness.
+    """
     variables = draw_variables(
         rng,
         n_transit=settings.transits,
@@ -113,7 +168,6 @@ def draw_field(
         n_pulsating=settings.pulsators,
         span=span,
     )
-    limit = saturation_magnitude(instrument, psf)
     for kind in variables.kind:
         stars = _with_variable(stars, str(kind), limit, settings.shape, rng)
     return Field(stars, variables, settings.shape)
@@ -137,7 +191,7 @@ def _with_variable(
     bright, faint = HEADROOM[kind]
     mag = limit + rng.uniform(bright, faint)
     x, y = _place(stars, mag, shape, rng)
-    return StarCatalogue(np.append(stars.x, x), np.append(stars.y, y), np.append(stars.mag, mag))
+    return stars.with_star(x, y, mag, SOLAR_TYPE)
 
 
 def _place(

@@ -144,6 +144,7 @@ class _Detector:
             settings.dither,
             np.random.default_rng(field_seed),
         )
+        self.curves = self.field.curves(mid)
         self.wcs = field_wcs(settings.instrument, settings.field.shape, number)
         self.writer = FrameWriter(
             instrument=settings.instrument,
@@ -163,7 +164,7 @@ class _Detector:
             instrument,
             self.breathing.at(facts.psf_scale),
             self.settings.field.shape,
-            relative_flux=self.field.relative_flux(facts.mjd_mid_tai) * change,
+            relative_flux=self.field.relative_flux(self.curves[:, index]) * change,
         )
         path = out_dir / facts.file
         self.writer.write(path, image, facts)

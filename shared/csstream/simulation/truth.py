@@ -13,6 +13,7 @@ from astropy.wcs import WCS
 
 from csstream.simulation.field import Field
 from csstream.simulation.frame_files import FrameFacts
+from csstream.simulation.spectral import letters
 
 STAR_UNITS = {
     "ra": "deg",
@@ -70,6 +71,8 @@ def _star_table(number: int, field: Field, wcs: WCS, reach: float) -> Table:
         "mag": stars.mag,
         "kind": field.kinds(),
     }
+    if stars.types is not None:
+        columns["spectral_type"] = letters(stars.types)
     for name in ("period", "t0", "duration", "depth"):
         columns[name] = field.column(name)
     ny, nx = field.shape

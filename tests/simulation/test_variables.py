@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csstream.simulation.eclipse import lost_light
-from csstream.simulation.variability import draw_variables, eclipsing, pulsator, transit
+from csstream.simulation.variables.curves import eclipsing, pulsator, transit
+from csstream.simulation.variables.enriched import draw_variables
 
 
 def _overlap(d, k):
