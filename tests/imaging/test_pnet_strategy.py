@@ -77,6 +77,19 @@ def test_same_frame_same_bytes(session, scene, found):
         assert getattr(again, name).tobytes() == getattr(found, name).tobytes()
 
 
+def test_threads_do_not_change_a_byte(session, scene, found):
+    _, frame, psf = scene
+    background = estimate_background(frame.image, frame.mask)
+    lists = [
+        PnetStrategy(session, PnetSettings(core=128, threads=threads)).detect(
+            frame, background, psf
+        )
+        for threads in (1, 3)
+    ]
+    for name in ("x", "y", "flux", "probability"):
+        assert getattr(lists[0], name).tobytes() == getattr(lists[1], name).tobytes()
+
+
 def test_a_masked_frame_holds_no_stars(session):
     mask = np.ones((64, 64), bool)
     image = np.full((64, 64), 1e4, np.float32)

@@ -23,32 +23,72 @@ def blur(tiles):
     return np.repeat(np.repeat(wide, 2, axis=1), 2, axis=2)[:, None]
 
 
+def whole_output(image, run, tiling, **how):
+    def cut(rows, columns):
+        return image[:, rows, columns]
+
+    shape = image.shape[1:]
+    return assemble(run_tiled(cut, shape, run, tiling, lambda core: core, **how), shape)
+
+
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([8, 16, 30]), st.integers(1, 4))
 @settings(max_examples=40, deadline=None)
 def test_tiles_say_what_the_whole_frame_says(ny, nx, core, batch):
     image = np.random.default_rng(ny * 100 + nx).random((2, ny, nx), np.float32)
-    whole = assemble(run_tiled(image, blur, Tiling(core=128, halo=REACH)), (ny, nx))
-    tiled = assemble(run_tiled(image, blur, Tiling(core=core, halo=REACH), batch), (ny, nx))
+    whole = whole_output(image, blur, Tiling(core=128, halo=REACH))
+    tiled = whole_output(image, blur, Tiling(core=core, halo=REACH), batch=batch)
     np.testing.assert_allclose(tiled, whole, rtol=1e-5)
 
 
 def test_a_halo_that_is_too_small_shows():
     image = np.ones((1, 64, 64), np.float32)
-    whole = assemble(run_tiled(image, blur, Tiling(core=64, halo=REACH)), (64, 64))
-    tiled = assemble(run_tiled(image, blur, Tiling(core=16, halo=2)), (64, 64))
+    whole = whole_output(image, blur, Tiling(core=64, halo=REACH))
+    tiled = whole_output(image, blur, Tiling(core=16, halo=2))
     assert not np.allclose(whole, tiled)
 
 
 def test_every_call_has_the_same_shape():
-    shapes = set()
+    shapes = []
 
     def run(tiles):
-        shapes.add(tiles.shape)
+        shapes.append(tiles.shape)
         return tiles
 
-    cores = list(run_tiled(np.ones((3, 50, 90), np.float32), run, Tiling(core=32, halo=8), 4))
-    assert shapes == {(4, 3, 48, 48)}
-    assert len(cores) == 6
+    image = np.random.default_rng(2).random((3, 50, 90), np.float32)
+    out = whole_output(image, run, Tiling(core=32, halo=8), batch=4)
+    np.testing.assert_array_equal(out, image)
+    # 50 in two cores of 26, 90 in three of 30
+    assert shapes == [(4, 3, 42, 46)] * 2
+
+
+def test_threads_do_not_change_a_bit():
+    image = np.random.default_rng(3).random((2, 61, 47), np.float32)
+    runs = [
+        whole_output(image, blur, Tiling(core=16, halo=REACH), threads=threads)
+        for threads in (1, 2, 3)
+    ]
+    assert runs[0].tobytes() == runs[1].tobytes() == runs[2].tobytes()
+
+
+def test_only_tiles_are_cut_out_of_the_frame():
+    sizes = []
+
+    def cut(rows, columns):
+        sizes.append((rows.stop - rows.start, columns.stop - columns.start))
+        return np.zeros((1, *sizes[-1]), np.float32)
+
+    run_tiled(cut, (100, 200), lambda t: t, Tiling(core=20, halo=4), lambda core: None)
+    assert max(sizes) == (28, 28)
+
+
+@given(st.integers(1, 5000), st.sampled_from([16, 464, 720]))
+def test_cores_share_a_frame_evenly(n, core):
+    side, _ = Tiling(core=core).fitted((n, n))
+    assert side <= core
+    assert side % 2 == 0
+    cores = -(-n // side)
+    assert cores == -(-n // core)
+    assert cores * side - n < 2 * cores + 2
 
 
 @given(st.integers(1, 100), st.integers(1, 100))

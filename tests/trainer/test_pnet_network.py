@@ -50,7 +50,14 @@ def test_tiles_with_the_halo_say_what_the_whole_says(network):
 
     def tiled(core):
         tiling = Tiling(core=core, halo=halo(2))
-        return assemble(run_tiled(inputs, lambda t: run(network, t), tiling), (75, 110))
+        cores = run_tiled(
+            lambda rows, columns: inputs[:, rows, columns],
+            (75, 110),
+            lambda tiles: run(network, tiles),
+            tiling,
+            lambda core: core,
+        )
+        return assemble(cores, (75, 110))
 
     np.testing.assert_allclose(tiled(32), tiled(128), atol=1e-5)
 

@@ -13,6 +13,7 @@ from csstream.imaging.candidates import Candidates
 from csstream.imaging.frame import Frame
 from csstream.imaging.pnet import (
     Decoded,
+    Picked,
     Radii,
     empty_pixel_noise,
     join,
@@ -21,7 +22,7 @@ from csstream.imaging.pnet import (
     resolve,
 )
 from csstream.imaging.psf import PixelPsf
-from csstream.imaging.tiling import Tiling, run_tiled
+from csstream.imaging.tiling import Core, Tiling, run_tiled
 
 if TYPE_CHECKING:
     from csstream.inference.session import Session
@@ -38,7 +39,8 @@ class PnetSettings:
 
     threshold: float | None = None  # on the raw score
     batch: int = 1  # tiles per call; more pays on a GPU
-    core: int = 464  # [pixel] side of a tile without its halo
+    core: int = 720  # [pixel] largest side of a tile without its halo
+    threads: int = 1  # tiles computed at a time; the result does not depend on it
 
 
 class PnetStrategy:
@@ -103,11 +105,12 @@ class PnetStrategy:
             True where a pixel is unusable.
         """
         found = self.decode_in(image, level, read_noise, mask)
-        noise = np.broadcast_to(empty_pixel_noise(level, read_noise), image.shape)
         ny, nx = image.shape
         row = np.clip(np.rint(found.y).astype(np.int64), 0, ny - 1)
         column = np.clip(np.rint(found.x).astype(np.int64), 0, nx - 1)
-        flux = np.exp(found.ln_flux.astype(np.float64)) * noise[row, column].astype(np.float64)
+        below = np.broadcast_to(np.asarray(level), image.shape)[row, column]
+        noise = empty_pixel_noise(below, read_noise).astype(np.float64)
+        flux = np.exp(found.ln_flux.astype(np.float64)) * noise
         return Candidates(found.x, found.y, flux, self.probability(found.logit))
 
     def decode_in(
@@ -118,11 +121,21 @@ class PnetStrategy:
         mask: npt.NDArray[np.bool_] | None = None,
     ) -> Decoded:
         """Return what the heads say, in the network's units; arguments as :meth:`detect_in`."""
-        inputs = prepare(image, level, read_noise, mask)
-        cores = run_tiled(inputs, self._run, self.tiling, self._settings.batch)
-        picked = join([pick(core.heads, self.threshold, core.top, core.left) for core in cores])
         ny, nx = image.shape
-        return resolve(picked, (ny, nx), self.radii)
+        levels = np.broadcast_to(np.asarray(level), (ny, nx))
+
+        def cut(rows: slice, columns: slice) -> Image:
+            bad = None if mask is None else mask[rows, columns]
+            return prepare(image[rows, columns], levels[rows, columns], read_noise, bad)
+
+        def chosen(core: Core) -> Picked:
+            return pick(core.heads, self.threshold, core.top, core.left)
+
+        batch, threads = self._settings.batch, self._settings.threads
+        parts = run_tiled(
+            cut, (ny, nx), self._run, self.tiling, chosen, batch=batch, threads=threads
+        )
+        return resolve(join(parts), (ny, nx), self.radii)
 
     def probability(self, logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the calibrated probability that a find is a star, (n,), from the raw logit."""

@@ -48,8 +48,8 @@ def choose_strategy(
 
 
 def _pnet(weights: str, provider: Literal["cpu", "cuda"], threads: int) -> DetectionStrategy:
-    from csstream.imaging.pnet_strategy import PnetStrategy
+    from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
     from csstream.inference.session import open_session
 
-    session = open_session(weights, provider=provider, threads=threads)
-    return PnetStrategy(session)
+    # One thread a tile, and as many tiles at a time: the bytes do not depend on the threads.
+    return PnetStrategy(open_session(weights, provider=provider), PnetSettings(threads=threads))

@@ -8,13 +8,17 @@ beyond the frame's edge there are zeros (an empty, unusable sky) however it is c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Image = npt.NDArray[np.float32]
+Cut = Callable[[slice, slice], Image]
+Corner = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class Tiling:
     then lie differently in every tile.
     """
 
-    core: int = 464
+    core: int = 720
     halo: int = 24
     stride: int = 2
 
@@ -36,12 +40,16 @@ class Tiling:
             )
 
     def fitted(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Return the core's sides (y, x) for a frame: smaller where the frame is."""
-        y, x = (min(self.core, -(-n // self.stride) * self.stride) for n in shape)
+        """Return the core's sides (y, x) for a frame: equal shares, at most :attr:`core`."""
+        y, x = (self._share(n) for n in shape)
         return y, x
 
+    def _share(self, n: int) -> int:
+        cores = max(1, -(-n // self.core))
+        return max(1, -(-n // (cores * self.stride))) * self.stride
 
-def core_corners(shape: tuple[int, int], core: tuple[int, int]) -> Iterator[tuple[int, int]]:
+
+def core_corners(shape: tuple[int, int], core: tuple[int, int]) -> Iterator[Corner]:
     """Yield the top-left pixel (y, x) of every core; together they cover the frame."""
     for top in range(0, shape[0], core[0]):
         for left in range(0, shape[1], core[1]):
@@ -57,30 +65,48 @@ class Core(NamedTuple):
 
 
 def run_tiled(
-    inputs: Image, run: Callable[[Image], Image], tiling: Tiling, batch: int = 1
-) -> Iterator[Core]:
-    """Apply a network to a frame and yield its outputs core by core.
+    cut: Cut,
+    shape: tuple[int, int],
+    run: Callable[[Image], Image],
+    tiling: Tiling,
+    use: Callable[[Core], T],
+    *,
+    batch: int = 1,
+    threads: int = 1,
+) -> list[T]:
+    """Apply a network to a frame, tile by tile, and return what ``use`` makes of each core.
 
     Parameters
     ----------
-    inputs : ndarray, (c, ny, nx), float32
+    cut : callable
+        Maps slices of rows and columns, both inside the frame, to the inputs there, (c, y, x)
+        float32. The inputs of the whole frame are never held.
+    shape : (ny, nx)
     run : callable
         Maps (batch, c, ty, tx) to (batch, h, ty, tx); every call has the same shape.
+    use : callable
+        Called with each core as soon as it is there. The results are in the order of
+        :func:`core_corners`, whatever the threads.
     batch : int
         Tiles per call; the last call is filled up with empty ones.
+    threads : int
+        Calls at a time; ``run`` must allow it.
     """
-    _, ny, nx = inputs.shape
-    core = tiling.fitted((ny, nx))
-    corners = list(core_corners((ny, nx), core))
-    padded = _padded(inputs, core, tiling.halo)
-    for first in range(0, len(corners), batch):
-        chosen = corners[first : first + batch]
-        heads = run(_tiles(padded, chosen, core, tiling.halo, batch))
-        for tile, (top, left) in zip(heads, chosen, strict=False):
-            height, width = min(core[0], ny - top), min(core[1], nx - left)
-            rows = slice(tiling.halo, tiling.halo + height)
-            columns = slice(tiling.halo, tiling.halo + width)
-            yield Core(tile[:, rows, columns], top, left)
+    core = tiling.fitted(shape)
+    corners = list(core_corners(shape, core))
+    groups = [corners[first : first + batch] for first in range(0, len(corners), batch)]
+
+    def compute(group: list[Corner]) -> list[T]:
+        tiles = [_tile(cut, shape, corner, core, tiling.halo) for corner in group]
+        tiles += [np.zeros_like(tiles[0])] * (batch - len(group))
+        heads = run(np.stack(tiles))
+        whole = zip(heads, group, strict=False)
+        return [use(_core(tile, corner, shape, core, tiling.halo)) for tile, corner in whole]
+
+    if threads == 1:
+        return [result for group in groups for result in compute(group)]
+    with ThreadPoolExecutor(threads) as pool:
+        return [result for results in pool.map(compute, groups) for result in results]
 
 
 def assemble(cores: Iterable[Core], shape: tuple[int, int]) -> Image:
@@ -95,19 +121,21 @@ def assemble(cores: Iterable[Core], shape: tuple[int, int]) -> Image:
     return found
 
 
-def _padded(inputs: Image, core: tuple[int, int], halo: int) -> Image:
-    """Return the inputs with zeros around: a halo, and up to the last core's end."""
-    sides = [(0, 0)]
-    for n, side in zip(inputs.shape[1:], core, strict=True):
-        sides.append((halo, halo + (-n) % side))
-    return np.pad(inputs, sides)
-
-
-def _tiles(
-    padded: Image, corners: list[tuple[int, int]], core: tuple[int, int], halo: int, batch: int
+def _tile(
+    cut: Cut, shape: tuple[int, int], corner: Corner, core: tuple[int, int], halo: int
 ) -> Image:
-    height, width = core[0] + 2 * halo, core[1] + 2 * halo
-    tiles = np.zeros((batch, padded.shape[0], height, width), np.float32)
-    for k, (top, left) in enumerate(corners):
-        tiles[k] = padded[:, top : top + height, left : left + width]
-    return tiles
+    """Return a core's inputs with its halo, (c, ty, tx); zeros beyond the frame."""
+    inside, beyond = [], []
+    for first, side, n in zip(corner, core, shape, strict=True):
+        low, high = first - halo, first + side + halo
+        inside.append(slice(max(low, 0), min(high, n)))
+        beyond.append((max(-low, 0), max(high - n, 0)))
+    return np.pad(cut(inside[0], inside[1]), [(0, 0), *beyond])
+
+
+def _core(
+    heads: Image, corner: Corner, shape: tuple[int, int], core: tuple[int, int], halo: int
+) -> Core:
+    """Return the part of a tile's outputs (h, ty, tx) that lies in its core and in the frame."""
+    height, width = (min(c, n - first) for c, n, first in zip(core, shape, corner, strict=True))
+    return Core(heads[:, halo : halo + height, halo : halo + width], *corner)
