@@ -115,7 +115,8 @@ def cramer_rao_bound(
     if not free_positions:
         joint[:, 1:3], isolated[:, 1:] = 0.0, 0.0
     f, fx, fy, in_place = joint.T.copy()
-    return Bound(stars[2], f, fx, fy, *isolated.T.copy(), in_place)
+    g, gx, gy = isolated.T.copy()
+    return Bound(stars[2], f, fx, fy, g, gx, gy, in_place)
 
 
 class _Scene:

@@ -1,0 +1,73 @@
+"""The ways to measure a scene that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from csstream.evaluate.scenes import Scene
+from csstream.evaluation.lists import Finds
+from csstream.imaging.background import estimate_background
+from csstream.imaging.candidates import DetectionStrategy
+from csstream.imaging.classical import ClassicalStrategy
+from csstream.imaging.measure import MeasureSettings, measure_frame
+
+Psf = Literal["given", "estimated"]
+Measure = Callable[[Scene, Psf], Finds]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One way to measure.
+
+    ``needs_psf`` is false where the PSF's being given or estimated changes nothing.
+    """
+
+    name: str
+    title: str
+    measure: Measure
+    needs_psf: bool = True
+
+
+def fitted(strategy: DetectionStrategy, settings: MeasureSettings | None = None) -> Measure:
+    """Return the service's own measurement with a strategy: detection, then the joint fit."""
+
+    def measure(scene: Scene, psf: Psf) -> Finds:
+        frame = replace(scene.frame, psf=scene.psf if psf == "given" else None)
+        measured = measure_frame(frame, strategy, nominal_psf=scene.nominal, settings=settings)
+        s = measured.sources
+        return Finds(x=s.x, y=s.y, mag=s.mag, mag_err=s.mag_err, x_err=s.x_err, y_err=s.y_err)
+
+    return measure
+
+
+def detected(strategy: DetectionStrategy) -> Measure:
+    """Return what a strategy says by itself, without a fit; it quotes no errors."""
+
+    def measure(scene: Scene, psf: Psf) -> Finds:
+        frame = scene.frame
+        background = estimate_background(frame.image, frame.mask)
+        found = strategy.detect(frame, background, scene.psf.central)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mag = frame.zero_point - 2.5 * np.log10(found.flux / frame.exposure_time)
+        none = np.full(len(found), np.nan)
+        return Finds(x=found.x, y=found.y, mag=mag, mag_err=none, x_err=none, y_err=none)
+
+    return measure
+
+
+def service_arms(network: DetectionStrategy | None) -> Mapping[str, Arm]:
+    """Return the arms by name; those with a network only where there is one."""
+    arms = []
+    if network is not None:
+        alone = detected(network)
+        arms += [
+            Arm(name="network+fit", title="network and joint fit", measure=fitted(network)),
+            Arm(name="network", title="network alone", measure=alone, needs_psf=False),
+        ]
+    classical = ClassicalStrategy()
+    arms.append(Arm(name="classical", title="classical", measure=fitted(classical)))
+    return {arm.name: arm for arm in arms}

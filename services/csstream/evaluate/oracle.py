@@ -1,0 +1,39 @@
+"""The oracle: a joint fit that starts at the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from csstream.evaluate.scenes import Scene
+from csstream.evaluation.limits import separable
+from csstream.evaluation.lists import Finds
+from csstream.imaging.joint_fit import FitSettings, joint_fit
+from csstream.imaging.source_table import magnitudes
+
+LOOSE = 1.0  # [pixel] prior around the true positions: wide, or it would tell the truth
+
+
+def oracle(scene: Scene, faintest: float = np.inf) -> Finds:
+    """Fit all stars brighter than ``faintest`` [mag], started at the truth.
+
+    Stars that cannot be told from their neighbours are fitted and then taken as lost: no finder
+    could have listed them.
+    """
+    frame, known = scene.frame, scene.truth.mag < faintest
+    truth = scene.truth.select(known)
+    level = np.zeros(frame.shape, np.float32) + np.asarray(scene.level, np.float32)
+    fit = joint_fit(
+        frame.image,
+        frame.mask,
+        level,
+        scene.psf.central,
+        truth.x,
+        truth.y,
+        scene.flux[known],
+        read_noise=frame.read_noise,
+        settings=FitSettings(iterations=10, position_prior=LOOSE),
+    )
+    rate = 1.0 / frame.exposure_time
+    mag, mag_err = magnitudes(fit.flux * rate, fit.flux_err * rate, frame.zero_point)
+    finds = Finds(x=fit.x, y=fit.y, mag=mag, mag_err=mag_err, x_err=fit.x_err, y_err=fit.y_err)
+    return finds.select(separable(truth) & truth.inside)
