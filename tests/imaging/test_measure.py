@@ -139,7 +139,7 @@ def test_saturated_stars_are_flagged(make_sky, narrow_psf):
 
 def test_stars_at_the_edge_and_close_ones_are_flagged(narrow_psf):
     image = np.full((90, 90), 200.0)
-    narrow_psf.render(image, [0.4, 45.0, 47.0, 70.0], [40.0, 45.0, 45.0, 20.0], [5e4] * 4, 40)
+    narrow_psf.render(image, [0.4, 45.0, 46.8, 70.0], [40.0, 45.0, 45.0, 20.0], [5e4] * 4, 40)
     image = np.random.default_rng(1).poisson(image).astype(np.float32)
     sources = measure_frame(pointed(image, psf=narrow_psf), ClassicalStrategy()).sources
     at_edge = np.argmin(np.abs(sources.x - 0.4))

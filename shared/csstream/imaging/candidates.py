@@ -38,6 +38,15 @@ class Candidates:
         """Return the rows chosen by a mask or by indices."""
         return Candidates(self.x[keep], self.y[keep], self.flux[keep], self.probability[keep])
 
+    def joined(self, other: Candidates) -> Candidates:
+        """Return these and then the others."""
+        return Candidates(
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.flux, other.flux]),
+            np.concatenate([self.probability, other.probability]),
+        )
+
 
 class DetectionStrategy(Protocol):
     """Finds the stars of a frame; the joint fit measures them."""
