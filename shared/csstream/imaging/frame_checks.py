@@ -8,7 +8,7 @@ import numpy as np
 
 from csstream.imaging.errors import FrameError
 from csstream.imaging.flags import Flag
-from csstream.imaging.frame import Frame, Image
+from csstream.imaging.frame import Frame, Image, Mask
 
 LEAST_PIXELS = 64  # usable ones; fewer show no star and no sky around it
 LEAST_RANGE = 0.05  # [read noise] pixels that differ less were read out by no such detector
@@ -68,10 +68,21 @@ def with_hidden_noise(frame: Frame, level: Image) -> Frame:
         Background; where it is negative, zero lies there.
     """
     rows = slice(None, None, 1 + frame.mask.size // SAMPLE)
-    below = (frame.image[rows] - np.minimum(level[rows], 0.0))[~frame.mask[rows]]
-    least = max(LEAST_NEGATIVE * below.size, 1.0)
-    below = below[below < 0.0]
     known = max(frame.read_noise, LEAST_NOISE)
-    noise = -float(np.median(below)) / HALF_NORMAL if below.size >= least else 0.0
-    noise = noise if noise > SUBTRACTED * known else known
-    return replace(frame, header=replace(frame.header, read_noise=noise))
+    values, sky = frame.image[rows], level[rows]
+    seen = _scatter_below(values - np.minimum(sky, 0.0), frame.mask[rows])
+    if seen > SUBTRACTED * known:
+        known = _scatter_below(values - sky, frame.mask[rows])
+    return replace(frame, header=replace(frame.header, read_noise=known))
+
+
+def _scatter_below(values: Image, mask: Mask) -> float:
+    """Sigma of a normal distribution around zero from the values below it; 0.0 if they are few.
+
+    Stars lift values and never lower them, so this side is the noise's own.
+    """
+    usable = values[~mask]
+    below = usable[usable < 0.0]
+    if below.size <= LEAST_NEGATIVE * usable.size:
+        return 0.0
+    return -float(np.median(below)) / HALF_NORMAL
