@@ -1,0 +1,142 @@
+"""``csstream evaluate detection``: scenes drawn, measured in every arm, summed up."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from csstream.evaluate.arms import Arm, Psf
+from csstream.evaluate.measuring import ORACLES, PSFS, measure_scene
+from csstream.evaluate.scenes import Conditions, simulate_scene
+from csstream.evaluate.store import SceneResult, load, save
+from csstream.evaluate.summary import summarise
+from csstream.instruments.instrument import Instrument
+from csstream.simulation.catalogue import PAPER_DENSITY
+
+Progress = Callable[[int, int], None]
+PACKAGES = ("csstream", "numpy", "scipy", "numba", "sep", "onnxruntime", "astropy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which scenes are measured, and how."""
+
+    instrument: Instrument
+    seed: int = 900
+    mpx: float = 1.0  # of each kind of scene
+    size: int = 1000  # [pixel]
+    widths: Sequence[float | None] = (None,)  # R80 [arcsec]
+    skies: Sequence[float | None] = (None,)  # [electron/s/pixel]
+    density: float = PAPER_DENSITY
+    psfs: Sequence[Psf] = PSFS
+    oracles: Mapping[str, float] = field(default_factory=lambda: dict(ORACLES))
+
+    @property
+    def scenes(self) -> int:
+        """Return the number of scenes of each kind."""
+        return max(1, round(self.mpx * 1e6 / self.size**2))
+
+    @property
+    def conditions(self) -> list[Conditions]:
+        """Return the kinds of scenes: every width under every sky."""
+        return [
+            Conditions(
+                instrument=self.instrument,
+                r80_arcsec=width,
+                sky=sky,
+                density=self.density,
+                size=self.size,
+            )
+            for width in self.widths
+            for sky in self.skies
+        ]
+
+
+def measure_plan(
+    plan: Plan, arms: Mapping[str, Arm], folder: Path, progress: Progress, *, resume: bool = False
+) -> dict[str, list[Path]]:
+    """Measure all scenes, one in memory at a time; return the files of each kind.
+
+    With ``resume`` scenes whose file is there already are not measured again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, list[Path]] = {}
+    total = len(plan.conditions) * plan.scenes
+    done = 0
+    progress(0, total)
+    for conditions in plan.conditions:
+        for index in range(plan.scenes):
+            path = folder / f"{conditions.label}_{plan.seed}_{index}.npz"
+            if not (resume and path.is_file()):
+                scene = simulate_scene(conditions, plan.seed, index)
+                save(path, measure_scene(scene, arms, psfs=plan.psfs, oracles=plan.oracles))
+            files.setdefault(conditions.label, []).append(path)
+            done += 1
+            progress(done, total)
+    return files
+
+
+def read_results(files: Sequence[Path]) -> list[SceneResult]:
+    """Read the scenes of one kind."""
+    return [load(path) for path in files]
+
+
+def summarise_plan(plan: Plan, files: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
+    """Return the summary of each kind of scene, in the plan's order."""
+    return [
+        {"conditions": describe(conditions)} | summarise(read_results(files[conditions.label]))
+        for conditions in plan.conditions
+    ]
+
+
+def describe(conditions: Conditions) -> dict[str, Any]:
+    """Return the pinned facts of a kind of scene."""
+    instrument = conditions.instrument
+    shape, light = instrument.psf, instrument.photometry
+    diffraction = shape.model == "diffraction"
+    return {
+        "label": conditions.label,
+        "instrument": instrument.name,
+        "r80_arcsec": (conditions.r80_arcsec or shape.r80_arcsec) if diffraction else None,
+        "fwhm_arcsec": None if diffraction else shape.fwhm_arcsec,
+        "sky": light.sky if conditions.sky is None else conditions.sky,
+        "zero_point": light.zero_point,
+        "density": conditions.density,
+        "mag_faint": conditions.mag_faint,
+        "psf_jitter": conditions.psf_jitter,
+        "exposure_time": instrument.cadence.exposure_time,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a figure depends on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # an extra that is not installed
+            continue
+    return found
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write numbers that are not finite as null."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value

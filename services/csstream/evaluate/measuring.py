@@ -1,0 +1,59 @@
+"""One scene measured in every way that was asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from csstream.evaluate.arms import Arm, Psf
+from csstream.evaluate.oracle import oracle
+from csstream.evaluate.scenes import Scene
+from csstream.evaluate.store import SceneResult, near_frame
+from csstream.evaluation.judged import Judged, judge
+from csstream.evaluation.lists import Finds
+
+ORACLES = {"oracle": np.inf, "oracle25.7": 25.7}  # name -> faintest star fitted [mag]
+PSFS: tuple[Psf, ...] = ("given", "estimated")
+
+
+def label(arm: str, psf: Psf) -> str:
+    """Return the name of an arm's result with one PSF."""
+    return f"{arm}:{psf}"
+
+
+def measure_scene(
+    scene: Scene,
+    arms: Mapping[str, Arm],
+    *,
+    psfs: Sequence[Psf] = PSFS,
+    oracles: Mapping[str, float] = ORACLES,
+) -> SceneResult:
+    """Measure a scene with every arm and PSF, and with the oracles, one after the other."""
+    finds: dict[str, Finds] = {}
+    seconds: dict[str, float] = {}
+    for arm in arms.values():
+        for psf in psfs if arm.needs_psf else psfs[:1]:
+            started = time.perf_counter()
+            finds[label(arm.name, psf)] = arm.measure(scene, psf)
+            seconds[label(arm.name, psf)] = time.perf_counter() - started
+    for name, faintest in oracles.items():
+        started = time.perf_counter()
+        finds[label(name, "given")] = oracle(scene, faintest)
+        seconds[label(name, "given")] = time.perf_counter() - started
+    truth = near_frame(scene.truth, scene.frame.shape)
+    pixels = scene.frame.image.size
+    return SceneResult(truth=truth, pixels=pixels, finds=finds, seconds=seconds)
+
+
+def evaluate_scene(
+    scene: Scene,
+    arms: Mapping[str, Arm],
+    *,
+    psfs: Sequence[Psf] = PSFS,
+    oracles: Mapping[str, float] = ORACLES,
+) -> dict[str, Judged]:
+    """Return each arm's finds beside the truth, by ``arm:psf``; for use from a script."""
+    result = measure_scene(scene, arms, psfs=psfs, oracles=oracles)
+    return {name: judge(finds, result.truth) for name, finds in result.finds.items()}
