@@ -23,6 +23,7 @@ from csstream.trainer.pnet_training import (  # noqa: E402
     Trainer,
     TrainingSettings,
     learning_rate,
+    saved_settings,
 )
 
 pytestmark = pytest.mark.train
@@ -123,6 +124,33 @@ def test_a_run_is_taken_up_where_it_stopped(instrument, trained, tmp_path):
     assert longer.optimiser.state_dict()["state"]
     longer.run(lambda line: None)
     assert longer.progress.step == 33
+
+
+def test_the_best_by_validation_is_kept(instrument, tmp_path):
+    trainer = Trainer(instrument, SMALL, tmp_path)
+    trainer.progress.step = 7
+    trainer.history = [{"loss": 3.0}, {"loss": 1.0}]
+    trainer.save()
+    trainer.progress.step = 9
+    trainer.history.append({"loss": 2.0})
+    trainer.save()
+    steps = [
+        torch.load(tmp_path / name, weights_only=True)["progress"]["step"]
+        for name in ("best.pt", "checkpoint.pt")
+    ]
+    assert steps == [7, 9]
+
+
+def test_another_telescopes_checkpoint_is_refused(instrument, trained, tmp_path):
+    _, folder, _ = trained
+    other = dataclasses.replace(instrument, name="other")
+    with pytest.raises(ValueError, match="trained for csst-i"):
+        Trainer(other, SMALL, folder).resume()
+
+
+def test_a_resumed_run_keeps_its_network(trained):
+    _, folder, _ = trained
+    assert saved_settings(folder) == {"channels": 8, "blocks": 1, "batch": 1, "seed": 1}
 
 
 def test_nothing_to_resume_is_said(instrument, tmp_path):

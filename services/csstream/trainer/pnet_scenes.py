@@ -84,9 +84,14 @@ def limiting_flux(instrument: Instrument, psf: PixelPsf, snr: float) -> float:
 
     Matched filter against the noise of empty pixels: σ_f² = V / Σ P².
     """
-    pixels = psf.samples[:: psf.oversampling, :: psf.oversampling]
     variance = background_level(instrument) + instrument.detector.read_noise**2
-    return snr * math.sqrt(variance / float((pixels**2).sum()))
+    return snr * math.sqrt(variance * noise_area(psf))
+
+
+def noise_area(psf: PixelPsf) -> float:
+    """Return 1 / ΣP² [pixel]: whose noise a matched filter collects."""
+    pixels = psf.samples[:: psf.oversampling, :: psf.oversampling]
+    return float(1.0 / (pixels**2).sum())
 
 
 def magnitude_of(flux: float, instrument: Instrument) -> float:
@@ -160,7 +165,7 @@ class Sky:
 
     def draw_stamps(self, batch: int) -> Stamps:
         """Cut ``batch`` stamps at random places and orientations, each with new noise."""
-        parts = [self._draw_stamp() for _ in range(batch)]
+        parts = [self.draw_stamp(rng) for rng in self.rng.spawn(batch)]
         inputs, targets, valid = (np.stack(part) for part in zip(*parts, strict=True))
         return Stamps(inputs, targets, valid)
 
@@ -168,13 +173,12 @@ class Sky:
         low, high = self.scenes.psf_width
         factor = low + (high - low) * (k + 0.5) / self.scenes.psf_bank
         e1, e2 = self.rng.normal(0.0, self.scenes.psf_ellipticity, 2)
-        beta = 1.0
-        if self.scenes.psf_beta != (1.0, 1.0):
-            beta = float(self.rng.uniform(*self.scenes.psf_beta))
+        beta = float(self.rng.uniform(*self.scenes.psf_beta))
         return vary_psf(self.instrument, factor, (float(e1), float(e2)), beta)
 
-    def _draw_stamp(self) -> tuple[Image, Image, Image]:
-        rng, size = self.rng, self.stamps.size
+    def draw_stamp(self, rng: np.random.Generator) -> tuple[Image, Image, Image]:
+        """Return inputs, targets and where they count, of one stamp; safe in many threads."""
+        size = self.stamps.size
         scene = self.pool[int(rng.integers(len(self.pool)))]
         expectation, x, y, keep = cut_and_turn(rng, scene, size)
         detector = self.instrument.detector
@@ -185,15 +189,17 @@ class Sky:
         image[hit] += rng.exponential(self.stamps.cosmic_ray_charge * noise, int(hit.sum()))
         background = scene.background + noise * rng.uniform(*self.stamps.background_error)
         assumed = math.sqrt(background + detector.read_noise**2)
-        mask, valid = self._spoil(image, saturation)
+        mask, valid = self._spoil(rng, image, saturation)
         inputs = prepare(image, background, detector.read_noise, mask)
         ln_flux = np.log(scene.flux[keep] / assumed)
         targets = make_targets(x, y, ln_flux, scene.listed[keep], (size, size), self.targets)
         return inputs, targets, valid
 
-    def _spoil(self, image: Image, saturation: float) -> tuple[npt.NDArray[np.bool_], Image]:
+    def _spoil(
+        self, rng: np.random.Generator, image: Image, saturation: float
+    ) -> tuple[npt.NDArray[np.bool_], Image]:
         """Return which pixels are unusable and where the network is asked at all."""
-        rng, settings, size = self.rng, self.stamps, self.stamps.size
+        settings, size = self.stamps, self.stamps.size
         mask = rng.random(image.shape) < settings.dead_pixels
         if rng.random() < settings.masked_saturation_share:
             mask |= image >= saturation

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from csstream.imaging.pnet import SPACE_RADII, Radii
-from csstream.imaging.psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import PAPER_DENSITY
 from csstream.trainer.pnet_network import PRIOR
-from csstream.trainer.pnet_scenes import SceneSettings, StampSettings
+from csstream.trainer.pnet_scenes import SceneSettings, StampSettings, noise_area
 from csstream.trainer.pnet_targets import SHARP, TargetSettings
 
 SHARP_FWHM = 2.06  # [pixel] of csst-i, for which the settings' defaults are
@@ -34,7 +34,7 @@ class TrainingSettings:
     renew_every: int = 4  # steps per new scene
     report_every: int = 50  # steps
     validate_minutes: float = 4.0
-    threads: int = 1
+    threads: int = 1  # CPU threads of the network, and of the sky where there are two or more
     coarse_share: float = 0.9  # of the run, from its start, that computes in bfloat16
     scenes: SceneSettings = field(default_factory=SceneSettings)
     stamps: StampSettings = field(default_factory=StampSettings)
@@ -72,12 +72,6 @@ def settings_for(instrument: Instrument, **wanted: Any) -> TrainingSettings:
     )
     settings = TrainingSettings(scenes=scenes, stamps=stamps, targets=targets)
     return replace(settings, **wanted)
-
-
-def noise_area(psf: PixelPsf) -> float:
-    """Return 1 / ΣP²: the pixels whose noise a matched filter collects."""
-    pixels = psf.samples[:: psf.oversampling, :: psf.oversampling]
-    return float(1.0 / (pixels**2).sum())
 
 
 def start_of(instrument: Instrument, settings: TrainingSettings) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from csstream.evaluation.scores import partners
 from csstream.imaging.pnet import decode
@@ -20,6 +21,7 @@ from csstream.instruments.instrument import Instrument
 from csstream.trainer.pnet_network import PNet
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, Stamps
 from csstream.trainer.pnet_settings import TrainingSettings, start_of
+from csstream.trainer.pnet_supply import Supply
 from csstream.trainer.pnet_targets import Losses, losses
 
 VALIDATION_SEED = 1_000_003  # added to the seed: validation stamps come from another sky
@@ -49,19 +51,25 @@ def learning_rate(settings: TrainingSettings, share: float) -> float:
     return settings.peak_rate * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-6
 
 
+def saved_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of a folder's checkpoint that going on may not change."""
+    saved = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    settings = json.loads(saved["settings"])
+    return {name: settings[name] for name in ("channels", "blocks", "batch", "seed")}
+
+
 class Trainer:
     """One run: network, optimiser, sky and progress, saved together."""
 
     def __init__(self, instrument: Instrument, settings: TrainingSettings, folder: Path) -> None:
+        self.device = choose_device(settings.threads)
         torch.manual_seed(settings.seed)
-        torch.set_num_threads(settings.threads)
         self.settings = settings
         self.instrument = instrument
         self.folder = folder
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = PNet(settings.channels, settings.blocks)
         self.network.start_heads(*start_of(instrument, settings))
-        self.network.to(self.device)
+        self.network.to(self.device, memory_format=self._layout)
         self.optimiser = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.99))
         self.progress = Progress()
         validation = np.random.default_rng(settings.seed + VALIDATION_SEED)
@@ -69,10 +77,27 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.rng = np.random.default_rng(settings.seed)
 
+    @property
+    def device_name(self) -> str:
+        """What computes, for people."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"the CPU ({self.settings.threads} threads)"
+
+    @property
+    def _layout(self) -> torch.memory_format:
+        # Tensor cores want channels last, the CPU's convolutions do not.
+        return torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+
     def resume(self) -> None:
-        """Go on from the folder's checkpoint. Raises FileNotFoundError without one."""
+        """Go on from the folder's checkpoint.
+
+        Raises FileNotFoundError without one, ValueError when it is another instrument's.
+        """
         path = self.folder / CHECKPOINT
         saved = torch.load(path, map_location=self.device, weights_only=True)
+        if saved["instrument"] != self.instrument.name:
+            raise ValueError(f"{path} was trained for {saved['instrument']}")
         self.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.progress = Progress(**saved["progress"])
@@ -91,7 +116,7 @@ class Trainer:
             "history": json.dumps(self.history),
             "settings": settings,
             "instrument": self.instrument.name,
-            "device": str(self.device),
+            "device": self.device_name,
         }
         _store(state, self.folder / CHECKPOINT)
         if self.history and self.history[-1]["loss"] <= min(h["loss"] for h in self.history):
@@ -99,31 +124,31 @@ class Trainer:
 
     def run(self, report: Callable[[str], None]) -> None:
         """Train to the end, reporting and saving on the way."""
-        sky = Sky(
-            self.instrument,
-            self.settings.scenes,
-            self.settings.stamps,
-            self.rng,
-            self.settings.targets,
-        )
+        if not self.history:
+            (self.folder / BEST).unlink(missing_ok=True)  # an older run's
+        made = self.settings
+        sky = Sky(self.instrument, made.scenes, made.stamps, self.rng, made.targets)
+        ahead = made.threads if made.threads > 1 else 0
+        with Supply(sky, made.batch, made.renew_every, ahead) as supply:
+            self._loop(supply, report)
+        self._checkpoint(report)
+
+    def _loop(self, supply: Supply, report: Callable[[str], None]) -> None:
         validated, began, before = -math.inf, time.monotonic(), self.progress.seconds
-        recent: list[tuple[float, ...]] = []
+        recent: list[Tensor] = []
         while (share := self.progress.share(self.settings)) < 1.0:
-            if self.progress.step % self.settings.renew_every == 0:
-                sky.renew()
-            stamps = sky.draw_stamps(self.settings.batch)
-            recent.append(tuple(float(v.detach()) for v in self._step(stamps, share)))
+            recent.append(self._step(supply.take(), share))
             self.progress.step += 1
             self.progress.seconds = before + time.monotonic() - began
             if self.progress.step % self.settings.report_every == 0:
-                report(self._line(recent, share))
+                report(self._line(torch.stack(recent).mean(dim=0).tolist(), share))
                 recent.clear()
             if self.progress.seconds - validated > 60.0 * self.settings.validate_minutes:
                 self._checkpoint(report)
                 validated = self.progress.seconds
-        self._checkpoint(report)
 
-    def _step(self, stamps: Stamps, share: float) -> Losses:
+    def _step(self, stamps: Stamps, share: float) -> Tensor:
+        """Learn from a batch; return its losses, (4,), still on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, share)
         found = self._losses(stamps, share)
@@ -131,18 +156,23 @@ class Trainer:
         found.total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
-        return found
+        return torch.stack(found).detach()
 
     def _losses(self, stamps: Stamps, share: float = 1.0) -> Losses:
         inputs, targets, valid = (
-            torch.from_numpy(part).to(self.device)
-            for part in (stamps.inputs, stamps.targets, stamps.valid)
+            self._on_device(part) for part in (stamps.inputs, stamps.targets, stamps.valid)
         )
         # Half the width is a third faster on one core; the end of the run polishes in float32.
         coarse = share < self.settings.coarse_share
         with torch.autocast(self.device.type, torch.bfloat16, enabled=coarse):
             heads = self.network(inputs)
         return losses(heads.float(), targets, valid)
+
+    def _on_device(self, values: npt.NDArray[np.float32]) -> Tensor:
+        host = torch.from_numpy(values)
+        if self.device.type == "cuda":
+            host = host.pin_memory()
+        return host.to(self.device, non_blocking=True)
 
     def _checkpoint(self, report: Callable[[str], None]) -> None:
         entry = self.validate()
@@ -158,15 +188,28 @@ class Trainer:
         entry = {"step": float(self.progress.step), "seconds": self.progress.seconds}
         entry |= {"loss": float(total), "centre": float(centre)}
         entry |= {"position": float(position), "flux": float(flux)}
-        heads = self.network(torch.from_numpy(self.validation.inputs).to(self.device))
+        heads = self.network(self._on_device(self.validation.inputs))
         return entry | _stamp_scores(heads.cpu().numpy(), self.validation, self.settings)
 
-    def _line(self, recent: list[tuple[float, ...]], share: float) -> str:
-        mean = np.mean(recent, axis=0)
+    def _line(self, mean: list[float], share: float) -> str:
         left = self.progress.seconds * (1.0 - share) / max(share, 1e-9) / 60.0
         names = ("loss", "centre", "position", "flux")
         text = "  ".join(f"{name} {value:.3f}" for name, value in zip(names, mean, strict=True))
         return f"step {self.progress.step}  {text}  {100 * share:.1f} %  {left:.1f} min left"
+
+
+def choose_device(threads: int) -> torch.device:
+    """Return a GPU where there is one, else the CPU with ``threads`` threads.
+
+    In float32 a GPU rounds to TF32 unless it is told not to.
+    """
+    torch.set_num_threads(threads)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    return torch.device("cuda")
 
 
 def _store(state: dict[str, Any], path: Path) -> None:
