@@ -21,12 +21,14 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.flags import Flag
 from csstream.imaging.frame import Frame
 from csstream.imaging.frame_checks import check_pixels, with_hidden_noise
+from csstream.imaging.joint_fit import FitResult
 from csstream.imaging.matching import merge_close
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, ReferenceStars, place, tie
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.psf_estimate import PsfEstimate, estimate_psf
 from csstream.imaging.rounds import Fitted, fit_in_rounds, is_real
+from csstream.imaging.saturated import beside_saturated, saturated_stars
 from csstream.imaging.source_flags import source_flags
 from csstream.imaging.source_table import SourceTable, magnitudes
 
@@ -43,6 +45,7 @@ __all__ = [
 Float = npt.NDArray[np.float64]
 DEFAULT_PRIOR = 0.1  # [pixel] for strategies that do not say
 DEFAULT_SNR = 3.0
+EDGE = 1.0  # [pixel] a find this close to the border may be the light of a star outside
 
 
 def measure_frame(
@@ -154,6 +157,8 @@ class _Steps:
         columns = (raw.x, raw.y, raw.flux, raw.probability)
         found = Candidates(*(np.asarray(column, np.float64) for column in columns))
         found = found.select(found.probability >= self.settings.min_probability)
+        found = found.select(beside_saturated(found, frame))
+        found = saturated_stars(frame, background.level, psf).joined(found)
         return found.select(merge_close(found.x, found.y, found.flux, self.settings.merge_radius))
 
     def _fit(
@@ -174,6 +179,7 @@ class _Steps:
         fit, psf = fitted.fit, fitted.estimate
         kept = is_real(fit, psf.error, frame.shape, self.min_snr, self.settings)
         kept &= merge_close(fit.x, fit.y, fit.flux, self.settings.merge_radius)
+        kept &= ~_from_outside(fit, frame.shape, self.settings.poor_chi2)
         rate = 1.0 / frame.exposure_time
         flux, flux_err = fit.flux * rate, fit.flux_err * rate
         mag, mag_err = magnitudes(flux, flux_err, frame.zero_point)
@@ -210,6 +216,15 @@ class _Steps:
             saturated=int(np.count_nonzero(sources.flags & Flag.SATURATED)),
             cosmic_ray_pixels=hits,
         )
+
+
+def _from_outside(
+    fit: FitResult, shape: tuple[int, int], poor_chi2: float
+) -> npt.NDArray[np.bool_]:
+    """Tell which finds are light of a star beyond the edge: on the border, and badly fitted."""
+    ny, nx = shape
+    border = (fit.x < EDGE) | (fit.y < EDGE) | (fit.x > nx - 1 - EDGE) | (fit.y > ny - 1 - EDGE)
+    return border & (fit.chi2 > poor_chi2)
 
 
 def _depth(sources: SourceTable, zero_point: float) -> float:

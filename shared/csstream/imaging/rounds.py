@@ -21,6 +21,7 @@ from csstream.imaging.residual_search import search_residual
 
 WELL_KNOWN = 0.012  # relative error of a PSF
 LEAST_SHARE = 0.05  # of a star's information that must lie in usable pixels
+WINGS_SNR = 50.0  # a star is real without its core when its wings alone are this significant
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +96,9 @@ def is_real(
     disturbance = max(settings.wing_error, 2.0 * psf_error) * np.maximum(fit.contamination, 0.0)
     with np.errstate(invalid="ignore"):
         significant = fit.flux > min_snr * np.hypot(fit.flux_err, disturbance)
+        seen = (fit.share > LEAST_SHARE) | (fit.flux > WINGS_SNR * fit.flux_err)
     inside = (fit.x > -0.5) & (fit.x < nx - 0.5) & (fit.y > -0.5) & (fit.y < ny - 0.5)
-    return significant & inside & (fit.share > LEAST_SHARE)
+    return significant & inside & seen
 
 
 def _looked_again(
