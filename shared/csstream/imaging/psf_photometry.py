@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging import joint_kernels as kernels
 from csstream.imaging.psf import PixelPsf
 
 Float = npt.NDArray[np.float64]
@@ -19,6 +18,7 @@ Single = npt.NDArray[np.float32]
 Int = npt.NDArray[np.int64]
 
 RADIUS_FWHM = 1.0  # [FWHM] of the pixels used, as DAOPHOT's fitting radius (Stetson 1987)
+CHUNK = 20_000  # [star] whose responses are computed at once
 
 
 def psf_photometry(
@@ -46,16 +46,25 @@ def psf_photometry(
     places = np.array(x, np.float64), np.array(y, np.float64)
     anchors = np.rint(places[0]).astype(np.int64), np.rint(places[1]).astype(np.int64)
     radius = radius_fwhm * psf.fwhm
-    half = np.full(places[0].size, int(np.ceil(radius)), np.int64)
-    offset = np.concatenate([[0], np.cumsum((2 * half + 1) ** 2)]).astype(np.int64)
-    stamps = np.empty((3, int(offset[-1])), np.float32)
-    optics = (psf.planes.astype(np.float32), psf.oversampling, psf.centre)
-    kernels.fill_stamps(*optics, *places, *anchors, half, offset, stamps)
+    half = int(np.ceil(radius))
+    response = _responses(psf, *places, *anchors, half)
     flux, error = np.full((2, places[0].size), np.nan)
-    _amplitudes(
-        sky_free, mask, noise, stamps[0], *places, *anchors, half, offset, radius, flux, error
-    )
+    _amplitudes(sky_free, mask, noise, response, *places, *anchors, half, radius, flux, error)
     return flux, error
+
+
+def _responses(
+    psf: PixelPsf, x: Float, y: Float, anchor_x: Int, anchor_y: Int, half: int
+) -> Single:
+    """Return each star's response in the square of pixels around it, (n, side, side)."""
+    step = np.arange(-half, half + 1)
+    response = np.empty((x.size, step.size, step.size), np.float32)
+    for start in range(0, x.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        dx = (anchor_x[part] - x[part])[:, None, None] + step
+        dy = (anchor_y[part] - y[part])[:, None, None] + step[:, None]
+        response[part] = psf.evaluate(*np.broadcast_arrays(dx, dy))
+    return response
 
 
 @njit(cache=True, nogil=True)
@@ -68,8 +77,7 @@ def _amplitudes(
     y: Float,
     anchor_x: Int,
     anchor_y: Int,
-    half: Int,
-    offset: Int,
+    half: int,
     radius: float,
     flux: Float,
     error: Float,
@@ -77,14 +85,12 @@ def _amplitudes(
     """Write Σ P D / Σ P² and its error over the pixels within ``radius`` of each star."""
     ny, nx = sky_free.shape
     for k in range(x.size):
-        h = half[k]
         norm, product, dark, shot = 0.0, 0.0, 0.0, 0.0
-        for j in range(max(anchor_y[k] - h, 0), min(anchor_y[k] + h + 1, ny)):
-            at = offset[k] + (j - anchor_y[k] + h) * (2 * h + 1) - anchor_x[k] + h
-            for i in range(max(anchor_x[k] - h, 0), min(anchor_x[k] + h + 1, nx)):
+        for j in range(max(anchor_y[k] - half, 0), min(anchor_y[k] + half + 1, ny)):
+            for i in range(max(anchor_x[k] - half, 0), min(anchor_x[k] + half + 1, nx)):
                 if mask[j, i] or (i - x[k]) ** 2 + (j - y[k]) ** 2 > radius * radius:
                     continue
-                p = response[at + i]
+                p = response[k, j - anchor_y[k] + half, i - anchor_x[k] + half]
                 norm += p * p
                 product += p * sky_free[j, i]
                 dark += (p * noise[j, i]) ** 2
