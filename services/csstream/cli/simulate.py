@@ -2,17 +2,154 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from csstream.instruments.instrument import Instrument
+    from csstream.simulation.scenes import SceneSettings
+
 app = typer.Typer(help="Simulate what a telescope would see.", no_args_is_help=True)
+
+
+class Optics(StrEnum):
+    """How the PSF is made."""
+
+    galsim = "galsim"
+    analytic = "analytic"
+
+
+class PsfExtension(StrEnum):
+    """Which PSF a frame's extension tells."""
+
+    nominal = "nominal"
+    true = "true"
+    none = "none"
+
+
+class Mix(StrEnum):
+    """Which variables a survey's field has."""
+
+    enriched = "enriched"
+    paper = "paper"
+
+
+class Periods(StrEnum):
+    """Law of the eclipsing binaries' periods."""
+
+    paper = "paper"
+    searchable = "searchable"
 
 
 @app.callback()
 def group() -> None:
     """Simulate what a telescope would see."""
+
+
+@app.command()
+def frames(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Directory for frames and tables.")],
+    instrument: Annotated[
+        str, typer.Option(help="Name of a shipped instrument, or a TOML file.")
+    ] = "csst-i",
+    frames: Annotated[int, typer.Option(min=1, help="Independent scenes.")] = 1,
+    shape: Annotated[
+        str, typer.Option(help="Frame size in pixels: side, or width x height as 512x256.")
+    ] = "512",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 1,
+    noise_realisations: Annotated[
+        int, typer.Option(min=1, help="Exposures of every scene: same stars, other noise.")
+    ] = 1,
+    pin: Annotated[
+        bool,
+        typer.Option(
+            "--pin",
+            help="The pinned scene: nominal density, PSF and sky, analytic PSF without jitter, "
+            "no effects but noise and saturation. Other options still apply.",
+        ),
+    ] = False,
+    density: Annotated[
+        str | None,
+        typer.Option(help="Stars per pixel, or LOW:HIGH. [default: 0.3 to 1.1 × typical]"),
+    ] = None,
+    r80: Annotated[
+        str | None,
+        typer.Option(
+            help="Radius of 80 % of the light in arcsec, or LOW:HIGH; of a Moffat PSF its FWHM. "
+            "[default: the instrument's range, 0.11:0.15 for csst-i]"
+        ),
+    ] = None,
+    sky: Annotated[
+        str | None,
+        typer.Option(help="Sky in electron/s/pixel, or LOW:HIGH. [default: 0.4 to 1.12 × nominal]"),
+    ] = None,
+    mag_range: Annotated[
+        str | None,
+        typer.Option(help="Magnitudes, BRIGHT:FAINT. [default: 16:26 for csst-i]"),
+    ] = None,
+    optics: Annotated[
+        Optics | None,
+        typer.Option(
+            help="galsim: aberrations that vary over the frame; analytic: one PSF everywhere. "
+            "[default: galsim for a diffraction-limited telescope]"
+        ),
+    ] = None,
+    jitter: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=0.1, help="RMS of the PSF's width and shape per frame. [default: 0.01]"
+        ),
+    ] = None,
+    effects: Annotated[
+        bool | None,
+        typer.Option(
+            "--effects/--no-effects",
+            help="Cosmic rays, bleeding, bad pixels and columns, sky gradient. "
+            "[default: on, with --pin off]",
+        ),
+    ] = None,
+    psf_extension: Annotated[
+        PsfExtension, typer.Option(help="PSF that the frames tell.")
+    ] = PsfExtension.nominal,
+    mask: Annotated[
+        bool, typer.Option("--mask/--no-mask", help="Tell known bad pixels in an extension MASK.")
+    ] = True,
+    compress: Annotated[bool, typer.Option(help="RICE-compress the image.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Draw independent dense fields to train and test on; write FITS frames and their truth.
+
+    Every scene has its own stars, density, PSF and sky. Writes NAME.fits.fz and NAME.truth.ecsv
+    (every star, those beyond the edge too) per scene, and frames.ecsv (what is true of each file).
+    """
+    from csstream.cli.progress import progress_bar
+    from csstream.instruments.instrument import InstrumentError, load_instrument
+    from csstream.simulation.frame_series import FramesSettings, simulate_frames
+
+    try:
+        wanted = {"density": density, "width_arcsec": r80, "sky": sky, "magnitudes": mag_range}
+        scene = scene_settings(
+            load_instrument(instrument), shape, pin, wanted, optics, jitter, effects
+        )
+        settings = FramesSettings(
+            scene=scene,
+            frames=frames,
+            realisations=noise_realisations,
+            seed=seed,
+            psf_extension=psf_extension.value,
+            mask=mask,
+            compress=compress,
+        )
+        with progress_bar("exposing", quiet=quiet) as update:
+            result = simulate_frames(settings, out, update)
+    except (ValueError, InstrumentError) as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(f"{len(result.files)} frames in {out}; what is true of them in {result.table}")
 
 
 @app.command()
@@ -32,6 +169,17 @@ def survey(
     transits: Annotated[int, typer.Option(min=0, help="Transiting planets.")] = 4,
     eclipsing: Annotated[int, typer.Option(min=0, help="Eclipsing binaries.")] = 4,
     pulsators: Annotated[int, typer.Option(min=0, help="Pulsating stars.")] = 4,
+    mix: Annotated[
+        Mix,
+        typer.Option(
+            help="enriched: the numbers above, bright and repeating in the span; paper: 1 % "
+            "binaries, 1 % planets and 0.02 % pulsators among the field's own stars."
+        ),
+    ] = Mix.enriched,
+    periods: Annotated[
+        Periods,
+        typer.Option(help="Binaries of --mix paper: the paper's law, or cut to half the span."),
+    ] = Periods.paper,
     span_days: Annotated[
         float | None, typer.Option(min=0.0, help="Days between first and last exposure.")
     ] = None,
@@ -68,6 +216,8 @@ def survey(
                 transits=transits,
                 eclipsing=eclipsing,
                 pulsators=pulsators,
+                mix=mix.value,
+                periods=periods.value,
             ),
             frames=frames,
             interval=interval,
@@ -81,6 +231,42 @@ def survey(
     except (ValueError, InstrumentError) as error:
         raise typer.BadParameter(str(error)) from error
     typer.echo(f"{len(result.files)} frames in {out}; truth in {result.truth}")
+
+
+def scene_settings(
+    instrument: Instrument,
+    shape: str,
+    pin: bool,
+    wanted: dict[str, str | None],
+    optics: Optics | None,
+    jitter: float | None,
+    effects: bool | None,
+) -> SceneSettings:
+    """Return the settings that the options ask for; None leaves a default alone."""
+    from csstream.simulation.detector import ALL_EFFECTS, PLAIN
+    from csstream.simulation.scenes import pinned_settings, varied_settings
+
+    base = pinned_settings(instrument) if pin else varied_settings(instrument)
+    changes: dict[str, Any] = {"shape": parse_shape(shape)}
+    changes |= {name: parse_range(name, text) for name, text in wanted.items() if text is not None}
+    if optics is not None:
+        changes["optics"] = optics.value
+    if jitter is not None:
+        changes["jitter"] = jitter
+    if effects is not None:
+        changes["effects"] = ALL_EFFECTS if effects else PLAIN
+    return replace(base, **changes)
+
+
+def parse_range(name: str, text: str) -> tuple[float, float]:
+    """Return (low, high) of ``"low:high"`` or of one number; ValueError for anything else."""
+    try:
+        ends = [float(part) for part in text.split(":")]
+    except ValueError:
+        ends = []
+    if len(ends) not in (1, 2) or not all(map(math.isfinite, ends)):
+        raise ValueError(f"{name} must be a number or LOW:HIGH, not {text}")
+    return ends[0], ends[-1]
 
 
 def parse_shape(text: str) -> tuple[int, int]:

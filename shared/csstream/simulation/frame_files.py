@@ -59,18 +59,29 @@ class FrameWriter:
 
     instrument: Instrument
     wcs: WCS  # undithered
-    psf: PixelPsf | FieldPsf  # nominal; the extension PSF: a frame's own width is not told
+    psf: PixelPsf | FieldPsf | None  # the extension PSF: what an observer is told; None: nothing
     detectors: int
     compress: bool
+    origin: str = "csstream simulate survey"
 
-    def write(self, path: Path, image: npt.NDArray[np.float32], facts: FrameFacts) -> None:
+    def write(
+        self,
+        path: Path,
+        image: npt.NDArray[np.float32],
+        facts: FrameFacts,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         """Write one frame under a temporary name and rename it into place.
 
         image : (ny, nx) float32 [electron]; stored in the instrument's unit, rounded to int32
+        mask : (ny, nx) bool, true for pixels known to be bad; None writes no extension MASK
         """
         counts = np.rint(image / self.instrument.detector.gain).astype(np.int32)
         hdus = _image_hdus(counts, self.header(facts), self.compress)
-        hdus.append(_psf_hdu(self.psf))
+        if mask is not None:
+            hdus.append(_mask_hdu(mask, self.compress))
+        if self.psf is not None:
+            hdus.append(_psf_hdu(self.psf))
         temporary = path.with_name(f".{path.name}.part")
         fits.HDUList(hdus).writeto(temporary, overwrite=True)
         temporary.replace(path)
@@ -95,7 +106,7 @@ class FrameWriter:
             ("MAGZERO", _unit_zero_point(instrument), "[mag] AB of one unit per second"),
             ("SATURATE", instrument.detector.saturation, "full well, image units"),
             ("BUNIT", instrument.detector.bunit, "unit of the image"),
-            ("ORIGIN", "csstream simulate survey", ""),
+            ("ORIGIN", self.origin, ""),
         ]
         for keyword, value, comment in cards:
             header[keyword] = (value, comment)
@@ -111,6 +122,13 @@ def _image_hdus(counts: npt.NDArray[np.int32], header: fits.Header, compress: bo
         return [fits.PrimaryHDU(counts, header)]
     image = fits.CompImageHDU(counts, header, name="SCI", compression_type="RICE_1")
     return [fits.PrimaryHDU(), image]
+
+
+def _mask_hdu(mask: npt.NDArray[np.bool_], compress: bool) -> Any:
+    values = mask.astype(np.uint8)
+    if not compress:
+        return fits.ImageHDU(values, name="MASK")
+    return fits.CompImageHDU(values, name="MASK", compression_type="RICE_1")
 
 
 def _psf_hdu(psf: PixelPsf | FieldPsf) -> fits.ImageHDU:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.psf import PixelPsf
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue, electrons_from_magnitudes
+from csstream.simulation.detector import PLAIN, DetectorEffects, expose
+from csstream.simulation.telescope import TelescopePsf, central_psf
 
 Image = npt.NDArray[np.float32]
 
@@ -15,17 +16,18 @@ STAMP_STEPS = (16, 24, 48, 80)  # [pixel] half-widths of rendered stamps
 STAMP_CUT = 0.1  # [electron] a stamp ends where the star gives less than this to a pixel
 
 
-def stamp_half_widths(flux: npt.ArrayLike, psf: PixelPsf) -> npt.NDArray[np.int64]:
+def stamp_half_widths(flux: npt.ArrayLike, psf: TelescopePsf) -> npt.NDArray[np.int64]:
     """Return the half-width at which each star is rendered [pixel], (n,).
 
     The narrowest of 16, 24, 48 and 80 at whose edge the star gives less than 0.1 electron per
     pixel; 80, or all of the table, for the brightest. ``flux`` in electron.
     """
     steps = np.array(STAMP_STEPS)
+    centre = central_psf(psf)
     angle = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
     reach = np.minimum(steps, psf.half_width)[:, None]
     # The mean over a circle, because the wings of a diffraction pattern oscillate.
-    edge = psf.evaluate(reach * np.cos(angle), reach * np.sin(angle)).mean(axis=1)
+    edge = centre.evaluate(reach * np.cos(angle), reach * np.sin(angle)).mean(axis=1)
     too_bright = np.asarray(flux, np.float64)[:, None] * edge[None, :-1] > STAMP_CUT
     wanted = steps[too_bright.sum(axis=1)]
     return np.minimum(wanted, psf.half_width).astype(np.int64)
@@ -43,13 +45,13 @@ def background_level(
 def render_expectation(
     catalogue: StarCatalogue,
     flux: npt.ArrayLike,
-    psf: PixelPsf,
+    psf: TelescopePsf,
     shape: tuple[int, int],
-    background: float,
+    background: float | Image,
 ) -> Image:
     """Return the noise-free frame, (ny, nx), float32 [electron], before saturation.
 
-    ``flux`` (n,) and ``background`` (per pixel) in electron.
+    ``flux`` (n,) and ``background`` (of every pixel, or (ny, nx)) in electron.
     """
     image = np.full(shape, background, np.float32)
     electrons = np.asarray(flux, np.float64)
@@ -73,12 +75,13 @@ def render_frame(
     rng: np.random.Generator,
     catalogue: StarCatalogue,
     instrument: Instrument,
-    psf: PixelPsf,
+    psf: TelescopePsf,
     shape: tuple[int, int],
     *,
     relative_flux: npt.ArrayLike = 1.0,
     sky: float | None = None,
     exposure_time: float | None = None,
+    effects: DetectorEffects = PLAIN,
 ) -> Image:
     """Render one exposure of a catalogue, (ny, nx), float32 [electron].
 
@@ -88,10 +91,10 @@ def render_frame(
         Each star's flux at this time over its mean; 1 for constant stars.
     sky : float [electron/s/pixel], optional
         Instead of the instrument's nominal sky.
+    effects : DetectorEffects
+        Of which cosmic rays and bleeding are of concern here.
     """
     flux = electrons_from_magnitudes(catalogue.mag, instrument, exposure_time)
     level = background_level(instrument, sky=sky, exposure_time=exposure_time)
     expectation = render_expectation(catalogue, flux * np.asarray(relative_flux), psf, shape, level)
-    detector = instrument.detector
-    saturation = detector.saturation * detector.gain
-    return add_noise(rng, expectation, detector.read_noise, saturation)
+    return expose(rng, expectation, instrument, effects=effects, exposure_time=exposure_time)

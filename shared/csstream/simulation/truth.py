@@ -46,7 +46,7 @@ def write_truth(path: Path, fields: Sequence[tuple[int, Field, WCS]], reach: flo
     table = vstack(tables)
     table["star_id"] = np.arange(1, len(table) + 1)
     table.meta["times"] = "MJD TAI, mid-event or maximum light"
-    return _write(table, path, STAR_UNITS)
+    return write_table(table, path, STAR_UNITS)
 
 
 def write_frames_table(path: Path, rows: Sequence[FrameFacts]) -> Path:
@@ -55,7 +55,7 @@ def write_frames_table(path: Path, rows: Sequence[FrameFacts]) -> Path:
     for row in rows:
         for name, value in asdict(row).items():
             columns[name].append(value)
-    return _write(Table(columns), path, FRAME_UNITS)
+    return write_table(Table(columns), path, FRAME_UNITS)
 
 
 def _star_table(number: int, field: Field, wcs: WCS, reach: float) -> Table:
@@ -80,7 +80,8 @@ def _star_table(number: int, field: Field, wcs: WCS, reach: float) -> Table:
     return Table(columns)[in_x & (stars.y > -0.5 - reach) & (stars.y < ny - 0.5 + reach)]
 
 
-def _write(table: Table, path: Path, units: dict[str, str]) -> Path:
+def write_table(table: Table, path: Path, units: dict[str, str]) -> Path:
+    """Write a table as ECSV with units, under a temporary name that is then replaced."""
     for name, unit in units.items():
         table[name].unit = unit
     temporary = path.with_name(f".{path.name}.part")
