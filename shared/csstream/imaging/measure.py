@@ -16,6 +16,7 @@ from csstream.imaging.background import (
     estimate_background,
 )
 from csstream.imaging.candidates import Candidates, DetectionStrategy
+from csstream.imaging.confusion import Confusion, crowding, freed, widened
 from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.errors import FrameError
 from csstream.imaging.flags import Flag
@@ -180,8 +181,11 @@ class _Steps:
         kept = is_real(fit, psf.error, frame.shape, self.min_snr, self.settings)
         kept &= merge_close(fit.x, fit.y, fit.flux, self.settings.merge_radius)
         kept &= ~_from_outside(fit, frame.shape, self.settings.poor_chi2)
+        nu = crowding(int(np.count_nonzero(kept)), frame.shape, psf.psf.fwhm)
+        lack: Confusion = getattr(self.strategy, "confusion", Confusion())
         rate = 1.0 / frame.exposure_time
-        flux, flux_err = fit.flux * rate, fit.flux_err * rate
+        flux = rate * freed(fit.flux, fit.flux_err, lack.shift, nu)
+        flux_err = rate * widened(fit.flux_err, lack.flux_variance, nu, fit.chi2)
         mag, mag_err = magnitudes(flux, flux_err, frame.zero_point)
         unknown = np.full(fit.x.size, np.nan)
         table = SourceTable(
@@ -189,8 +193,8 @@ class _Steps:
             dec=unknown,
             x=fit.x,
             y=fit.y,
-            x_err=fit.x_err,
-            y_err=fit.y_err,
+            x_err=widened(fit.x_err, lack.position_variance, nu, fit.chi2),
+            y_err=widened(fit.y_err, lack.position_variance, nu, fit.chi2),
             flux=flux,
             flux_err=flux_err,
             mag=mag,

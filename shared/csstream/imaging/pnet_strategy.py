@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from csstream.imaging.background import Background
 from csstream.imaging.candidates import Candidates
+from csstream.imaging.confusion import Confusion
 from csstream.imaging.frame import Frame
 from csstream.imaging.pnet import (
     Decoded,
@@ -21,6 +22,7 @@ from csstream.imaging.pnet import (
     prepare,
     resolve,
 )
+from csstream.imaging.pnet_calibration import Calibration
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.tiling import Core, Tiling, run_tiled
 
@@ -54,6 +56,8 @@ class PnetStrategy:
         The network's name and short hash.
     provider : str
         What computes, in onnxruntime's words.
+    confusion : Confusion
+        What its lists lack, from the model card.
     """
 
     name = "pnet"
@@ -67,8 +71,8 @@ class PnetStrategy:
         self.threshold = stored if chosen.threshold is None else chosen.threshold
         self.tiling = Tiling(core=chosen.core, halo=int(card["halo"]), stride=int(card["stride"]))
         self.radii = Radii(**card.get("radii", {}))
-        self._knots = np.array(card["calibration"]["logit"], np.float64)
-        self._shares = np.array(card["calibration"]["probability"], np.float64)
+        self.calibration = Calibration.from_card(card)
+        self.confusion = Confusion(**card.get("confusion", {}))
         self.model = session.card.version
         self.provider = session.provider
 
@@ -139,7 +143,7 @@ class PnetStrategy:
 
     def probability(self, logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the calibrated probability that a find is a star, (n,), from the raw logit."""
-        return np.interp(logit, self._knots, self._shares)
+        return self.calibration.probability(logit)
 
     def _run(self, tiles: Image) -> Image:
         (heads,) = self._session.run({"image": tiles})
