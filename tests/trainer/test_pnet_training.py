@@ -9,7 +9,6 @@ pytest.importorskip("onnx")
 from csstream.imaging.pnet_strategy import PnetStrategy  # noqa: E402
 from csstream.inference.session import open_session  # noqa: E402
 from csstream.instruments.instrument import load_instrument  # noqa: E402
-from csstream.trainer.pnet_evaluation import Conditions  # noqa: E402
 from csstream.trainer.pnet_release import release_pnet  # noqa: E402
 from csstream.trainer.pnet_scenes import (  # noqa: E402
     SceneSettings,
@@ -18,6 +17,7 @@ from csstream.trainer.pnet_scenes import (  # noqa: E402
     limiting_flux,
     magnitude_of,
 )
+from csstream.trainer.pnet_skies import Conditions  # noqa: E402
 from csstream.trainer.pnet_training import (  # noqa: E402
     Progress,
     Trainer,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,29 @@ from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
 from csstream.inference.cards import ModelCard, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import Instrument
-from csstream.trainer.pnet_evaluation import (
-    PINNED,
-    SCORED_SNR,
-    Conditions,
-    calibrate,
-    judge,
-    summarise,
-)
+from csstream.trainer.pnet_calibration import THRESHOLDS, calibrate, choose_threshold
+from csstream.trainer.pnet_evaluation import summarise
 from csstream.trainer.pnet_export import check_parity, export_pnet
 from csstream.trainer.pnet_network import STRIDE, PNet, halo
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, StampSettings
 from csstream.trainer.pnet_settings import TrainingSettings
+from csstream.trainer.pnet_skies import SCORED_SNR, Conditions, Examined, conditions_for, examine
 from csstream.trainer.pnet_targets import TargetSettings
 from csstream.trainer.pnet_training import BEST, CHECKPOINT
 
-THRESHOLD = 0.3  # on the raw score: a low one, the joint fit drops what carries no flux
+MATCH_RADIUS = 0.5  # [pixel] for a PSF of two pixels
 CALIBRATION_SKY = 2_000_003
 TEST_SKY = 3_000_003
 DIGITS = 4
 
 
 def release_pnet(
-    folder: Path,
-    instrument: Instrument,
-    *,
-    tests: tuple[Conditions, ...] = PINNED,
-    threshold: float = THRESHOLD,
+    folder: Path, instrument: Instrument, *, tests: tuple[Conditions, ...] | None = None
 ) -> ModelCard:
     """Export a folder's network, the best by validation, with its card; return the card.
 
-    The file is ``<weights name>.onnx`` in the folder.
+    The file is ``<weights name>.onnx`` in the folder. Threshold and calibration come from a sky
+    of their own, scores from a third one under the conditions ``tests``.
 
     Raises
     ------
@@ -54,23 +47,25 @@ def release_pnet(
     csstream.trainer.pnet_export.ExportError
         The exported network differs from the trained one.
     """
-    best = folder / BEST
-    chosen = best if best.is_file() else folder / CHECKPOINT
-    saved = torch.load(chosen, map_location="cpu", weights_only=True)
+    saved = _load(folder)
     settings = json.loads(saved["settings"])
     network = PNet(settings["channels"], settings["blocks"])
     network.load_state_dict(saved["network"])
     name = weights_name(instrument)
     path = folder / f"{name}.onnx"
     export_pnet(network, path)
-    scenes, seed = SceneSettings(**settings["scenes"]), int(settings["seed"])
-    card = _describe(name, instrument, saved, settings, threshold)
+    card = _describe(name, instrument, saved, settings)
     card["parity"] = check_parity(network, path, _sample(instrument, settings))
-    write_card(path, card)
-    card["calibration"] = _calibration(path, instrument, scenes, seed, tests[0])
-    write_card(path, card)
-    card["metrics"] = _metrics(path, instrument, scenes, seed, tests)
-    return write_card(path, _rounded(card))
+    chosen = conditions_for(instrument) if tests is None else tests
+    release = _Release(path, instrument, settings, chosen)
+    return release.finish(card)
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    best = folder / BEST
+    chosen = best if best.is_file() else folder / CHECKPOINT
+    saved: dict[str, Any] = torch.load(chosen, map_location="cpu", weights_only=True)
+    return saved
 
 
 def weights_name(instrument: Instrument) -> str:
@@ -83,7 +78,6 @@ def _describe(
     instrument: Instrument,
     saved: dict[str, Any],
     settings: dict[str, Any],
-    threshold: float,
 ) -> dict[str, Any]:
     progress = saved["progress"]
     return {
@@ -94,7 +88,7 @@ def _describe(
         "heads": list(HEADS),
         "stride": STRIDE,
         "halo": halo(int(settings["blocks"])),
-        "threshold": threshold,
+        "threshold": THRESHOLDS[0],
         "radii": asdict(_targets(settings).radii),
         "calibration": {"logit": [-1.0, 1.0], "probability": [0.25, 0.75]},
         "training": {
@@ -122,33 +116,49 @@ def _sample(instrument: Instrument, settings: dict[str, Any]) -> Any:
     return Sky(instrument, few, StampSettings(**settings["stamps"]), rng).draw_stamps(4).inputs
 
 
-def _calibration(
-    path: Path, instrument: Instrument, scenes: SceneSettings, seed: int, nominal: Conditions
-) -> dict[str, list[float]]:
-    strategy = PnetStrategy(open_session(path), PnetSettings(threshold=0.2))
-    rng = np.random.default_rng([seed, CALIBRATION_SKY, 1])
-    return calibrate(judge(strategy, instrument, nominal, scenes, rng))
+@dataclass(frozen=True, eq=False)
+class _Release:
+    """An exported network on its way to a complete card."""
 
+    path: Path
+    instrument: Instrument
+    settings: dict[str, Any]
+    conditions: tuple[Conditions, ...]
 
-def _metrics(
-    path: Path,
-    instrument: Instrument,
-    scenes: SceneSettings,
-    seed: int,
-    tests: tuple[Conditions, ...],
-) -> dict[str, Any]:
-    strategy = PnetStrategy(open_session(path))
-    found: dict[str, Any] = {
-        "sky": f"disjoint from training: seed [{seed}, {TEST_SKY}, scene]",
-        "scored_snr": SCORED_SNR,
-        "scenes": {},
-    }
-    for number, conditions in enumerate(tests):
-        rng = np.random.default_rng([seed, TEST_SKY, number])
-        judged = judge(strategy, instrument, conditions, scenes, rng)
-        summary = {"conditions": asdict(conditions)} | summarise(judged, strategy)
-        found["scenes"][conditions.name] = summary
-    return found
+    def finish(self, card: dict[str, Any]) -> ModelCard:
+        """Choose the threshold, calibrate, test; write the card after each step."""
+        write_card(self.path, card)
+        scale = float(card["radii"]["offset"])
+        inside = tuple(c for c in self.conditions if c.trained)
+        skies = self._skies(CALIBRATION_SKY, inside, THRESHOLDS[0])
+        card["threshold"] = choose_threshold(skies, MATCH_RADIUS * scale)
+        card["calibration"] = calibrate(skies, MATCH_RADIUS * scale)
+        write_card(self.path, card)
+        card["metrics"] = self._metrics(scale)
+        return write_card(self.path, _rounded(card))
+
+    def _skies(
+        self, sky: int, chosen: tuple[Conditions, ...], threshold: float | None = None
+    ) -> list[Examined]:
+        """Return the finds under some conditions, on the frames of one seed."""
+        scenes, seed = SceneSettings(**self.settings["scenes"]), int(self.settings["seed"])
+        strategy = PnetStrategy(open_session(self.path), PnetSettings(threshold=threshold))
+        generators = (np.random.default_rng([seed, sky, k]) for k in count(1))
+        return [
+            examine(strategy, self.instrument, conditions, scenes, rng)
+            for conditions, rng in zip(chosen, generators, strict=False)
+        ]
+
+    def _metrics(self, scale: float) -> dict[str, Any]:
+        calibration = PnetStrategy(open_session(self.path)).calibration
+        skies = self._skies(TEST_SKY, self.conditions)
+        scenes = {
+            conditions.name: {"conditions": asdict(conditions)}
+            | summarise(examined, calibration, scale)
+            for conditions, examined in zip(self.conditions, skies, strict=True)
+        }
+        sky = f"disjoint from training: seed [{self.settings['seed']}, {TEST_SKY}, scene]"
+        return {"sky": sky, "scored_snr": SCORED_SNR, "scenes": scenes}
 
 
 def _rounded(value: Any) -> Any:
