@@ -10,6 +10,7 @@ from csstream.imaging.background import (
     noise_scale,
 )
 from csstream.imaging.joint_fit import FitSettings, joint_fit
+from csstream.imaging.joint_kernels import Places
 from csstream.imaging.normal_matrix import find_pairs
 
 
@@ -131,15 +132,21 @@ def test_pairs_are_all_that_overlap():
     rng = np.random.default_rng(6)
     x, y = rng.integers(-10, 90, (2, 120))
     half = rng.integers(3, 9, 120)
-    first, second = find_pairs(x, y, half)
+    pairs = find_pairs(Places(x, y, half, np.zeros(121, np.int64)))
+    found = {
+        (a, int(b)) for a in range(120) for b in pairs.other[pairs.start[a] : pairs.start[a + 1]]
+    }
     expected = {
         (a, b)
         for a in range(120)
-        for b in range(a + 1, 120)
-        if max(abs(x[a] - x[b]), abs(y[a] - y[b])) <= half[a] + half[b]
+        for b in range(120)
+        if a != b and max(abs(x[a] - x[b]), abs(y[a] - y[b])) <= half[a] + half[b]
     }
-    assert set(zip(first.tolist(), second.tolist(), strict=True)) == expected
-    assert first.size == len(expected)
+    assert found == expected
+    assert pairs.other.size == len(expected)
+    first = np.repeat(np.arange(120), np.diff(pairs.start))
+    assert np.array_equal(first[pairs.twin], pairs.other)
+    assert np.array_equal(pairs.other[pairs.twin], first)
 
 
 def test_background_follows_a_slope_and_ignores_stars(make_sky):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +12,11 @@ import sep
 from numba import njit
 
 from csstream.imaging.frame import Image, Mask
+from csstream.imaging.workers import Workers, split
 
 DEFAULT_MESH = 100  # [pixel] the paper's Table 2
 LEAST_PIXELS = 16  # in a mesh, for a value of its own
+ROWS = 128  # done at a time by one thread
 FILTER_SIZE = 3  # [mesh] median filter over the mesh, as SExtractor's default
 
 
@@ -64,17 +68,31 @@ def estimate_background(image: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> B
 
 
 def correct_from_residual(
-    level: Image, residual: Image, mask: Mask, mesh: int = DEFAULT_MESH
+    level: Image,
+    residual: Image,
+    mask: Mask,
+    mesh: int = DEFAULT_MESH,
+    *,
+    workers: Workers | None = None,
 ) -> None:
     """Add the smooth part of a fit's residual to ``level``, and take it from ``residual``.
 
     Parameters
     ----------
-    level, residual : ndarray, (ny, nx), float32 [electron]
+    level : ndarray, (ny, nx), float32 [electron]
         Changed in place.
+    residual : ndarray, (ny + 2m, nx + 2m), float32 [electron]
+        With a margin of m >= 0 pixels; changed in place.
     """
-    grid = _clipped_means(residual, mask, max(1, min(mesh, *level.shape)))
-    _add_bilinear(level, residual, grid)
+    ny, nx = level.shape
+    side, workers = max(1, min(mesh, ny, nx)), workers or Workers()
+    grid = np.zeros((max(1, ny // side), max(1, nx // side)))
+    workers.run(
+        lambda low, high: _clipped_means(residual, mask, grid, low, high), split(len(grid), 1)
+    )
+    workers.run(
+        lambda low, high: _add_bilinear(level, residual, mask, grid, low, high), split(ny, ROWS)
+    )
 
 
 def noise_scale(pull: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> Image:
@@ -104,54 +122,87 @@ def noise_scale(pull: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> Image:
             if values.size >= LEAST_PIXELS:
                 grid[r, c] = max(1.0, 1.4826 * float(np.median(np.abs(values))))
     scale = np.zeros_like(pull)
-    _add_bilinear(scale, np.zeros_like(pull), grid)
+    _add_bilinear(scale, np.zeros_like(pull), mask, grid, 0, ny)
     return scale
 
 
 @njit(cache=True, nogil=True)
-def _clipped_means(residual: Image, mask: Mask, mesh: int) -> npt.NDArray[np.float64]:
-    """Means of the meshes, clipped three times at 2.5 sigma; empty meshes give zero."""
-    ny, nx = residual.shape
-    rows, columns = max(1, ny // mesh), max(1, nx // mesh)
-    grid = np.zeros((rows, columns))
-    for r in range(rows):
+def _clipped_means(
+    residual: Image, mask: Mask, grid: npt.NDArray[np.float64], low: int, high: int
+) -> None:
+    """Write the means of the meshes' rows ``[low, high)``, clipped three times at 2.5 sigma.
+
+    Meshes with too few pixels are left at zero.
+    """
+    (ny, nx), (rows, columns) = mask.shape, grid.shape
+    for r in range(low, high):
         for c in range(columns):
-            low, high = -np.inf, np.inf
+            part = (
+                r * ny // rows,
+                (r + 1) * ny // rows,
+                c * nx // columns,
+                (c + 1) * nx // columns,
+            )
+            limits = (-np.inf, np.inf)
             for _ in range(4):
-                count, total, square = 0, 0.0, 0.0
-                for j in range(r * ny // rows, (r + 1) * ny // rows):
-                    for i in range(c * nx // columns, (c + 1) * nx // columns):
-                        v = residual[j, i]
-                        if not mask[j, i] and low <= v <= high:
-                            count += 1
-                            total += v
-                            square += v * v
+                count, total, square = _moments(residual, mask, part, limits)
                 if count < LEAST_PIXELS:
                     break
                 mean = total / count
-                spread = np.sqrt(max(square / count - mean * mean, 0.0))
-                low, high = mean - 2.5 * spread, mean + 2.5 * spread
+                spread = math.sqrt(max(square / count - mean * mean, 0.0))
+                limits = (mean - 2.5 * spread, mean + 2.5 * spread)
                 grid[r, c] = mean
-    return grid
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _moments(residual: Any, mask: Any, part: Any, limits: Any) -> tuple[float, float, float]:
+    """Return number, sum and sum of squares of a mesh's pixels between two limits."""
+    margin_y = (residual.shape[0] - mask.shape[0]) // 2
+    margin_x = (residual.shape[1] - mask.shape[1]) // 2
+    low, high = np.float32(limits[0]), np.float32(limits[1])
+    none, one = np.float32(0.0), np.float32(1.0)
+    count, total, square = 0.0, 0.0, 0.0
+    for j in range(part[0], part[1]):
+        values = residual[j + margin_y, part[2] + margin_x : part[3] + margin_x]
+        bad = mask[j, part[2] : part[3]]
+        n, first, second = none, none, none
+        for i in range(values.size):
+            v = values[i]
+            good = one if (v >= low) & (v <= high) & (not bad[i]) else none
+            n += good
+            first += good * v
+            second += good * v * v
+        count += float(n)
+        total += float(first)
+        square += float(second)
+    return count, total, square
 
 
 @njit(cache=True, nogil=True)
-def _add_bilinear(level: Image, residual: Image, grid: npt.NDArray[np.float64]) -> None:
-    """Interpolate between the mesh centres; constant beyond the outermost."""
-    ny, nx = level.shape
-    rows, columns = grid.shape
-    for j in range(ny):
+def _add_bilinear(
+    level: Image,
+    residual: Image,
+    mask: Mask,
+    grid: npt.NDArray[np.float64],
+    low: int,
+    high: int,
+) -> None:
+    """Interpolate between the mesh centres; constant beyond the outermost. Rows [low, high)."""
+    (ny, nx), (rows, columns) = level.shape, grid.shape
+    margin_y, margin_x = (residual.shape[0] - ny) // 2, (residual.shape[1] - nx) // 2
+    left, share = np.empty(nx, np.int64), np.empty(nx)
+    for i in range(nx):
+        u = min(max((i + 0.5) * columns / nx - 0.5, 0.0), columns - 1.0)
+        left[i] = min(int(u), max(columns - 2, 0))
+        share[i] = u - left[i]
+    line = np.zeros(columns + 1)
+    for j in range(low, high):
         v = min(max((j + 0.5) * rows / ny - 0.5, 0.0), rows - 1.0)
         r = min(int(v), max(rows - 2, 0))
-        t = v - r
-        below = min(r + 1, rows - 1)
+        line[:columns] = grid[r] + (v - r) * (grid[min(r + 1, rows - 1)] - grid[r])
+        line[columns] = line[columns - 1]
+        rest, bad = residual[j + margin_y, margin_x : margin_x + nx], mask[j]
         for i in range(nx):
-            u = min(max((i + 0.5) * columns / nx - 0.5, 0.0), columns - 1.0)
-            c = min(int(u), max(columns - 2, 0))
-            s = u - c
-            right = min(c + 1, columns - 1)
-            top = (1.0 - s) * grid[r, c] + s * grid[r, right]
-            bottom = (1.0 - s) * grid[below, c] + s * grid[below, right]
-            value = (1.0 - t) * top + t * bottom
+            value = np.float32(line[left[i]] + share[i] * (line[left[i] + 1] - line[left[i]]))
             level[j, i] += value
-            residual[j, i] -= value
+            rest[i] -= np.float32(0.0) if bad[i] else value

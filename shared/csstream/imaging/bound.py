@@ -19,7 +19,10 @@ from csstream.imaging import joint_kernels as kernels
 from csstream.imaging import normal_matrix as normal
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Mask
+from csstream.imaging.joint_kernels import Places
 from csstream.imaging.psf import PixelPsf
+from csstream.imaging.simd import LANES
+from csstream.imaging.stamp_tables import stamp_table
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -134,87 +137,87 @@ class _Scene:
         read_noise: float,
         mask: Mask | None,
     ) -> None:
-        """Compute the variance without stars, and the weights with them."""
-        self.empty = np.zeros(shape, np.float64)
-        self.empty += np.asarray(background, np.float64) + max(read_noise, 0.1) ** 2
-        self.usable = np.ones(shape, bool) if mask is None else ~mask
-        floor = float(np.median(self.empty)) if self.empty.size else 1.0
+        """Compute the variance without stars, and the weights with them; with a margin."""
+        empty = np.zeros(shape, np.float64)
+        empty += np.asarray(background, np.float64) + max(read_noise, 0.1) ** 2
+        self.half = self._halves(float(np.median(empty)) if empty.size else 1.0)
+        self.shape, self.margin = shape, 2 * int(self.half.max(initial=0)) + 1 + LANES
+        usable = np.ones(shape, bool) if mask is None else ~mask
+        variance = empty.copy()
+        base = self.half.min(initial=0)
+        reach = np.where(self.half > base, self.psf.half_width, 6 * base)
+        self.psf.render(variance, self.x, self.y, self.flux, reach)
+        self.weight = np.pad(np.where(usable, 1.0 / variance, 0.0), self.margin)
+        self.empty, self.usable = np.pad(empty, self.margin), np.pad(usable, self.margin)
+
+    def _halves(self, floor: float) -> Int:
         area = 4.0 * np.pi * (self.fwhm / 2.3548) ** 2
         bright = self.flux**2 > BRIGHT_SNR**2 * (area * floor + self.flux)
         base = int(np.ceil(STAMP_FWHM * self.fwhm))
-        self.half = np.minimum(np.where(bright, 2 * base, base), self.psf.half_width)
-        variance = self.empty.copy()
-        reach = np.minimum(np.where(bright, 20, 6) * base, self.psf.half_width)
-        self.psf.render(variance, self.x, self.y, self.flux, reach)
-        self.weight = np.where(self.usable, 1.0 / variance, 0.0)
+        half = np.where(bright, 2 * base, base)
+        return np.minimum(half, self.psf.half_width).astype(np.int64)
+
+    def seen(self) -> Int:
+        """Return the stars whose stamps touch the frame."""
+        (ny, nx), half = self.shape, self.half
+        column, row = np.rint(self.x), np.rint(self.y)
+        touching = (column + half >= 0) & (column - half < nx)
+        return np.flatnonzero(touching & (row + half >= 0) & (row - half < ny))
 
     def tiles(self) -> list[tuple[npt.NDArray[np.bool_], Int]]:
         """Return of every tile its own stars, as a mask over those in and around it."""
-        ny, nx = self.weight.shape
-        tiles = []
-        column = np.clip(np.floor(self.x / TILE), 0, max((nx - 1) // TILE, 0)).astype(np.int64)
-        row = np.clip(np.floor(self.y / TILE), 0, max((ny - 1) // TILE, 0)).astype(np.int64)
+        ny, nx = self.shape
+        tiles, seen = [], self.seen()
+        x, y = self.x[seen], self.y[seen]
+        column = np.clip(np.floor(x / TILE), 0, max((nx - 1) // TILE, 0)).astype(np.int64)
+        row = np.clip(np.floor(y / TILE), 0, max((ny - 1) // TILE, 0)).astype(np.int64)
         for r in range(int(row.max(initial=-1)) + 1):
-            band = np.abs(self.y - (r + 0.5) * TILE) <= 0.5 * TILE + self.radius
-            own_row = row == r
-            strip = np.flatnonzero(band | own_row)
+            high = row == r
+            strip = np.flatnonzero(high | (np.abs(y - (r + 0.5) * TILE) <= TILE / 2 + self.radius))
             for c in range((nx - 1) // TILE + 1):
-                own = own_row[strip] & (column[strip] == c)
-                reach = np.abs(self.x[strip] - (c + 0.5) * TILE) <= 0.5 * TILE + self.radius
-                keep = own | (reach & band[strip])
+                own = high[strip] & (column[strip] == c)
+                away = np.abs(x[strip] - (c + 0.5) * TILE)
+                keep = own | (away <= TILE / 2 + self.radius)
                 if own.any():
-                    tiles.append((own[keep], strip[keep]))
+                    tiles.append((own[keep], seen[strip[keep]]))
         return tiles
 
     def tile_errors(self, near: Int, inner: npt.NDArray[np.bool_]) -> tuple[Float, Float]:
-        """Joint and isolated errors of a tile's own stars, for flux, x, y; joint also in place."""
-        x, y, flux, half = self.x[near], self.y[near], self.flux[near], self.half[near]
-        places = self._stamps(near)
-        first, second = normal.find_pairs(places[0], places[1], half)
-        gradient, diagonal = np.zeros((x.size, 3)), np.zeros((x.size, 3, 3))
-        blocks = np.zeros((first.size, 3, 3))
-        normal.gradient_and_diagonal(self.weight, self.weight, flux, *places, gradient, diagonal)
-        normal.pair_blocks(self.weight, flux, *places, first, second, blocks)
-        self._fix(diagonal)
-        start, pair = fit_errors.neighbour_lists(x.size, first, second)
-        joint, isolated = np.full((x.size, 4), np.nan), np.full((x.size, 3), np.nan)
-        fit_errors.local_errors(
-            diagonal,
-            blocks,
-            first,
-            second,
-            start,
-            pair,
-            x,
-            y,
-            self.radius,
-            NEIGHBOURS,
-            joint,
-            RIDGE,
-        )
-        fit_errors.isolated_information(self.empty, self.usable, flux, *places, diagonal)
-        self._fix(diagonal)
-        none = np.zeros(x.size + 1, np.int64)
-        fit_errors.local_errors(diagonal, blocks, first, second, none, pair, x, y, 0.0, 0, isolated)
+        """Joint (n, 4) and isolated (n, 3) errors of a tile's own stars: flux, x, y; in place."""
+        n, flux = near.size, self.flux[near]
+        places, stamps = self._stamps(near)
+        pairs = normal.find_pairs(places)
+        diagonal, root = np.zeros((2, n, 3, 3))
+        blocks = np.empty((pairs.other.size, 3, 3))
+        normal.own_and_pair_blocks(self.weight, flux, places, stamps, pairs, diagonal, blocks, 0, n)
+        normal.root_blocks(diagonal, flux, self.prior, root, 0, n)
+        normal.whiten(blocks, root, flux, pairs, 0, n)
+        joint, isolated = np.full((n, 4), np.nan), np.full((n, 3), np.nan)
+        where = (self.x[near], self.y[near], self.radius, NEIGHBOURS, RIDGE)
+        fit_errors.local_errors(blocks, root, pairs, *where, joint, 0, n)
+        fit_errors.isolated_information(self.empty, self.usable, flux, places, stamps, diagonal)
+        normal.root_blocks(diagonal, flux, self.prior, root, 0, n)
+        alone = normal.Pairs(np.zeros(n + 1, np.int64), pairs.other, pairs.twin)
+        fit_errors.local_errors(blocks, root, alone, *where, isolated, 0, n)
         return _finite(joint[inner]), _finite(isolated[inner])
 
-    def _stamps(self, near: Int) -> tuple[Int, Int, Int, Int, Float]:
+    def _stamps(self, near: Int) -> tuple[Places, Float]:
         """Responses and slopes of the stars, each with the PSF of its own place."""
         x, y, half = self.x[near], self.y[near], self.half[near]
-        anchor_x, anchor_y = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
-        offset = np.concatenate([[0], np.cumsum((2 * half + 1) ** 2)]).astype(np.int64)
-        stamps, term = np.zeros((2, 3, int(offset[-1])))
-        weights = self.psf.weights(x, y)
-        for k, table in enumerate(self.psf.terms):
-            optics = (table.planes.astype(np.float32), table.oversampling, table.centre)
-            kernels.fill_stamps(*optics, x, y, anchor_x, anchor_y, half, offset, term)
-            stamps += np.repeat(weights[:, k], np.diff(offset)) * term
-        return anchor_x, anchor_y, half, offset, stamps
+        area = 3 * (2 * half + 1) * kernels.row_width(half)
+        offset = np.concatenate([[0], np.cumsum(area)]).astype(np.int64)
+        column, row = (np.rint(v).astype(np.int64) + self.margin for v in (x, y))
+        places, stamps = Places(column, row, half, offset), np.empty(int(offset[-1]))
+        table = stamp_table(self.psf, int(half.max(initial=0)), np.float64)
+        mix = self.psf.weights(x, y)
+        where = (x + self.margin, y + self.margin, places)
+        kernels.fill_stamps(table, mix, *where, stamps, 0, near.size)
+        return places, stamps
 
-    def _fix(self, diagonal: Float) -> None:
-        if not self.free:
-            diagonal[:, 1, 1] += FIXED
-            diagonal[:, 2, 2] += FIXED
+    @property
+    def prior(self) -> float:
+        """Weight of what is known of the positions [1/pixel²]."""
+        return 0.0 if self.free else FIXED
 
 
 def _finite(errors: Float) -> Float:

@@ -1,4 +1,4 @@
-"""Standard errors of the joint fit: local inverses of the normal matrix.
+"""Standard errors and quality of the joint fit's stars.
 
 The inverse of the whole matrix is too large. A star's errors come from the inverse over itself
 and its nearest neighbours, so what blending costs is in them.
@@ -13,148 +13,121 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.imaging.joint_kernels import Places, row_width
+from csstream.imaging.normal_matrix import Pairs
+
 Float = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
 Int = npt.NDArray[np.int64]
 
+SINGLE = 1e-6  # relative error of sums taken in single precision
 
-@njit(cache=True, nogil=True)
-def neighbour_lists(n: int, first: Int, second: Int) -> tuple[Int, Int]:
-    """Return CSR (start, pair) of the pairs of each star, in the order of the pairs."""
-    start = np.zeros(n + 1, np.int64)
-    for q in range(first.size):
-        start[first[q] + 1] += 1
-        start[second[q] + 1] += 1
-    start = np.cumsum(start)
-    fill = start[:-1].copy()
-    pair = np.empty(2 * first.size, np.int64)
-    for q in range(first.size):
-        for k in (first[q], second[q]):
-            pair[fill[k]] = q
-            fill[k] += 1
-    return start, pair
+_row_width = njit(inline="always")(row_width)
 
 
 @njit(cache=True, nogil=True)
 def local_errors(
-    diagonal: Float,
-    blocks: Single,
-    first: Int,
-    second: Int,
-    start: Int,
-    pair: Int,
+    blocks: Any,
+    root: Float,
+    pairs: Pairs,
     x: Float,
     y: Float,
     radius: float,
     most: int,
+    ridge: float,
     errors: Float,
-    ridge: float = 1e-7,
+    low: int,
+    high: int,
 ) -> None:
     """Write (n, 3) standard errors: the inverse over a star and its neighbours in ``radius``.
 
-    A fourth column gets the flux error with the star's own position known.
-
-    At most the ``most`` nearest neighbours are taken; a local matrix that is not positive
-    definite gives nan. ``ridge``, relative to the diagonal, is what rounding asks for: single
-    precision unless said.
+    A fourth column, where there is one, gets the error of the flux with the star's own position
+    known, its neighbours unknown.
+    At most the ``most`` nearest neighbours are taken. ``blocks`` are whitened, ``root`` is what
+    whitened them, see :mod:`csstream.imaging.normal_matrix`. ``ridge`` is added to the unit
+    diagonal: what rounding asks for. Errors are nan where nothing is known.
     """
-    n = x.size
     members = np.empty(most + 1, np.int64)
     distance = np.empty(most + 1)
-    slot = np.full(n, -1, np.int64)
-    for k in range(n):
-        members[0], distance[0], count = k, 0.0, 1
-        for t in range(start[k], start[k + 1]):
-            other = second[pair[t]] if first[pair[t]] == k else first[pair[t]]
-            d = math.hypot(x[other] - x[k], y[other] - y[k])
-            if d > radius:
-                continue
-            at = count
-            if count == most + 1:
-                if d >= distance[most]:
-                    continue
-                at = most
-            else:
-                count += 1
-            while at > 1 and distance[at - 1] > d:
-                members[at], distance[at] = members[at - 1], distance[at - 1]
-                at -= 1
-            members[at], distance[at] = other, d
-        matrix = np.zeros((3 * count, 3 * count))
-        for m in range(count):
-            slot[members[m]] = m
-            matrix[3 * m : 3 * m + 3, 3 * m : 3 * m + 3] = diagonal[members[m]]
-        for m in range(count):
-            for t in range(start[members[m]], start[members[m] + 1]):
-                q = pair[t]
-                if first[q] == members[m] and slot[second[q]] >= 0:
-                    o = slot[second[q]]
-                    for r in range(3):
-                        for c in range(3):
-                            matrix[3 * m + r, 3 * o + c] = blocks[q, r, c]
-                            matrix[3 * o + c, 3 * m + r] = blocks[q, r, c]
-        for m in range(count):
-            slot[members[m]] = -1
-        _corner_errors(matrix, ridge, errors[k])
+    matrix = np.empty((3 * most + 3, 3 * most + 3))
+    for k in range(low, high):
+        count = _nearest(pairs, x, y, k, radius, most, members, distance)
+        _gather(blocks, pairs, members, count, ridge, matrix)
+        _trailing_errors(matrix, 3 * count, root[k], errors[k])
 
 
 @njit(cache=True, nogil=True)
-def _corner_errors(matrix: Any, ridge: float, out: Any) -> None:
-    """Square roots of the first three diagonal elements of the inverse, by Cholesky.
-
-    Where ``out`` has a fourth place, it gets the first parameter's error with the next two known.
-    """
-    n = matrix.shape[0]
-    scale = np.empty(n)
-    for i in range(n):
-        if not matrix[i, i] > 0.0:
-            scale[i] = 0.0
-            if i < 3:
-                out[:] = np.nan
-                return
-            matrix[i, i] = 1.0
+def _nearest(
+    pairs: Any, x: Any, y: Any, k: int, radius: float, most: int, members: Any, distance: Any
+) -> int:
+    """Write star k and its nearest neighbours, the nearest first; return how many."""
+    members[0], distance[0], count = k, 0.0, 1
+    for t in range(pairs.start[k], pairs.start[k + 1]):
+        other = pairs.other[t]
+        d = math.hypot(x[other] - x[k], y[other] - y[k])
+        if d > radius or (count == most + 1 and d >= distance[most]):
+            continue
+        at = count
+        if count == most + 1:
+            at = most
         else:
-            scale[i] = 1.0 / math.sqrt(matrix[i, i])
-    for i in range(n):
-        for j in range(n):
-            if i != j:
-                matrix[i, j] *= scale[i] * scale[j]
-        matrix[i, i] = 1.0 + ridge
-    for j in range(n):
-        for k in range(j):
-            matrix[j, j] -= matrix[j, k] * matrix[j, k]
-        if not matrix[j, j] > 0.0:
-            out[:] = np.nan
-            return
-        matrix[j, j] = math.sqrt(matrix[j, j])
-        for i in range(j + 1, n):
-            for k in range(j):
-                matrix[i, j] -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] /= matrix[j, j]
-    columns = np.zeros((3, n))
-    for p in range(3):
-        total = 0.0
-        for i in range(p, n):
-            value = 1.0 if i == p else 0.0
-            for k in range(p, i):
-                value -= matrix[i, k] * columns[p, k]
-            columns[p, i] = value / matrix[i, i]
-            total += columns[p, i] * columns[p, i]
-        out[p] = math.sqrt(total) * scale[p]
-    if out.size > 3:
-        out[3] = _error_in_place(columns) * scale[0]
+            count += 1
+        while at > 1 and distance[at - 1] > d:
+            members[at], distance[at] = members[at - 1], distance[at - 1]
+            at -= 1
+        members[at], distance[at] = other, d
+    return count
 
 
 @njit(cache=True, nogil=True)
-def _error_in_place(columns: Any) -> float:
-    """Error of the first parameter with the next two known, from columns of a triangular inverse.
+def _gather(blocks: Any, pairs: Any, members: Any, count: int, ridge: float, matrix: Any) -> None:
+    """Write the lower triangle of the members' matrix; the first member comes last."""
+    for m in range(count):
+        row = 3 * (count - 1 - m)
+        for o in range(m, count):
+            column = 3 * (count - 1 - o)
+            t = _find(pairs, members[m], members[o])
+            for r in range(3):
+                for c in range(3):
+                    same = 1.0 + ridge if m == o and r == c else 0.0
+                    matrix[row + r, column + c] = blocks[t, r, c] if t >= 0 else same
 
-    The covariance of the three is the Gram matrix of the columns (3, n).
-    """
-    a, b, c = columns[0], columns[1], columns[2]
-    bb, bc, cc, ab, ac = (b * b).sum(), (b * c).sum(), (c * c).sum(), (a * b).sum(), (a * c).sum()
-    known = (ab * ab * cc - 2.0 * ab * ac * bc + ac * ac * bb) / (bb * cc - bc * bc)
-    return math.sqrt(max((a * a).sum() - known, 0.0))
+
+@njit(cache=True, nogil=True)
+def _find(pairs: Any, a: int, b: int) -> int:
+    """Return where b stands in the list of a; -1 if it does not."""
+    for t in range(pairs.start[a], pairs.start[a + 1]):
+        if pairs.other[t] == b:
+            return t
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _trailing_errors(matrix: Any, n: int, root: Any, out: Any) -> None:
+    """Write the errors of the last three variables, by Cholesky; ``root`` brings their units."""
+    out[:] = np.nan
+    for j in range(n):
+        pivot = matrix[j, j]
+        for c in range(j):
+            pivot -= matrix[j, c] * matrix[j, c]
+        if not pivot > 0.0:
+            return
+        matrix[j, j] = math.sqrt(pivot)
+        for i in range(j + 1, n):
+            rest = matrix[i, j]
+            for c in range(j):
+                rest -= matrix[i, c] * matrix[j, c]
+            matrix[i, j] = rest / matrix[j, j]
+    last = matrix[n - 3 : n, n - 3 : n]
+    for p in range(3):
+        if root[p, p] == 0.0:
+            continue
+        # Column p of the last triangle's inverse times the root.
+        s0 = root[0, p] / last[0, 0]
+        s1 = (root[1, p] - last[1, 0] * s0) / last[1, 1]
+        s2 = (root[2, p] - last[2, 0] * s0 - last[2, 1] * s1) / last[2, 2]
+        out[p] = math.sqrt(s0 * s0 + s1 * s1 + s2 * s2)
+    if out.size > 3 and root[0, 0] > 0.0:
+        out[3] = root[0, 0] / last[0, 0]
 
 
 @njit(cache=True, nogil=True)
@@ -162,28 +135,86 @@ def isolated_information(
     empty: Float,
     usable: npt.NDArray[np.bool_],
     flux: Float,
-    anchor_x: Int,
-    anchor_y: Int,
-    half: Int,
-    offset: Int,
+    places: Places,
     stamps: Float,
     diagonal: Float,
 ) -> None:
-    """Write each star's own block (n, 3, 3) as if it stood alone on the variance ``empty``."""
-    ny, nx = empty.shape
+    """Write each star's own block (n, 3, 3) as if it stood alone on the variance ``empty``.
+
+    Slopes are per unit of flux.
+    """
     row = np.empty(3)
     for k in range(flux.size):
-        h, f = half[k], flux[k]
+        h, at, f = places.half[k], places.offset[k], flux[k]
+        side, width = 2 * h + 1, _row_width(h)
         block = diagonal[k]
         block[:] = 0.0
-        for j in range(max(anchor_y[k] - h, 0), min(anchor_y[k] + h + 1, ny)):
-            base = offset[k] + (j - anchor_y[k] + h) * (2 * h + 1) - anchor_x[k] + h
-            for i in range(max(anchor_x[k] - h, 0), min(anchor_x[k] + h + 1, nx)):
-                if not usable[j, i]:
+        for j in range(side):
+            for i in range(side):
+                v, u = places.y[k] - h + j, places.x[k] - h + i
+                if not usable[v, u]:
                     continue
-                row[0] = stamps[0, base + i]
-                row[1], row[2] = f * stamps[1, base + i], f * stamps[2, base + i]
-                w = 1.0 / (empty[j, i] + max(f * row[0], 0.0))
+                for m in range(3):
+                    row[m] = stamps[at + (m * side + j) * width + i]
+                w = 1.0 / (empty[v, u] + max(f * row[0], 0.0))
                 for r in range(3):
                     for c in range(3):
                         block[r, c] += w * row[r] * row[c]
+
+
+@njit(cache=True, nogil=True)
+def star_quality(
+    residual: Any,
+    model: Any,
+    weight: Any,
+    flux: Float,
+    places: Places,
+    stamps: Any,
+    core: float,
+    quality: Float,
+    low: int,
+    high: int,
+) -> None:
+    """Write (n, 4), what tells how far each star can be trusted.
+
+    Columns: mean chi2 of a pixel in the core; largest positive residual at the centre [sigma];
+    light of other stars that the fit had to tell apart [flux]; unmasked share of the information.
+    ``model`` holds the stars without background; ``core`` is a radius [pixel].
+    """
+    for k in range(low, high):
+        h, f = places.half[k], np.float32(flux[k])
+        side, width = 2 * h + 1, _row_width(h)
+        mixed, seen, whole = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        for j in range(side):
+            at = places.offset[k] + j * width
+            row, left = places.y[k] - h + j, places.x[k] - h
+            profile, stars = stamps[at : at + side], model[row, left : left + side]
+            inverse = weight[row, left : left + side]
+            for i in range(side):
+                p = profile[i]
+                square = p * p if inverse[i] > 0.0 else np.float32(0.0)
+                whole += p * p
+                seen += square
+                mixed += p * stars[i] if inverse[i] > 0.0 else np.float32(0.0)
+        core_chi2, centre = _core_chi2(residual, weight, places.x[k], places.y[k], core)
+        quality[k, 0], quality[k, 1] = core_chi2, centre
+        quality[k, 2] = mixed / seen - f if seen > 0.0 else 0.0
+        quality[k, 3] = seen / whole if whole > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _core_chi2(residual: Any, weight: Any, x: int, y: int, core: float) -> tuple[float, float]:
+    """Return mean chi2 within ``core``, and the largest positive pull around the centre."""
+    reach = int(core)
+    total, used, largest = 0.0, 0, 0.0
+    for j in range(y - reach, y + reach + 1):
+        for i in range(x - reach, x + reach + 1):
+            r2, w = (j - y) ** 2 + (i - x) ** 2, weight[j, i]
+            if r2 > core * core or w <= 0.0:
+                continue
+            pull2 = w * residual[j, i] ** 2
+            total += pull2
+            used += 1
+            if r2 <= 2 and residual[j, i] > 0.0:
+                largest = max(largest, pull2)
+    return (total / used if used else np.nan), math.sqrt(largest)

@@ -1,0 +1,68 @@
+"""The PSF's tables as the joint fit's kernels read them: cropped, padded, in single precision."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.imaging.field_psf import FieldPsf
+from csstream.imaging.psf import PixelPsf
+from csstream.imaging.simd import LANES
+
+Float = npt.NDArray[np.float64]
+
+WING_CELL = 1024  # [pixel] within it the wings, beyond the fit stamp, have one PSF
+
+
+class Table(NamedTuple):
+    """Polyphase planes around the centre, several PSFs of them.
+
+    ``values`` (n, s, s, rows, columns) holds the planes of :attr:`PixelPsf.planes`; ``centre`` is
+    the star's place in units of samples, along both axes.
+    """
+
+    values: npt.NDArray[np.floating]
+    centre: int
+    oversampling: int
+
+
+def stamp_table(psf: FieldPsf, half: int, dtype: npt.DTypeLike = np.float32) -> Table:
+    """Return the terms' tables, as wide as a stamp of half-width ``half`` [pixel] reads them."""
+    cropped = [_cropped(term, half) for term in psf.terms]
+    values = np.ascontiguousarray(np.stack([planes for planes, _ in cropped]), dtype)
+    return Table(values, cropped[0][1], psf.oversampling)
+
+
+def wing_tables(
+    psf: FieldPsf, x: Float, y: Float, half: int
+) -> tuple[Table, npt.NDArray[np.int64]]:
+    """Return whole tables for wide stamps, and which of them each star at x, y takes.
+
+    Wings vary little: one table serves all stars of a cell of :data:`WING_CELL` pixels.
+    """
+    reach = half + LANES
+    if len(psf.terms) == 1:
+        values, centre = _cropped(psf.terms[0], reach)
+        table = Table(values[None].astype(np.float32), centre, psf.oversampling)
+        return table, np.zeros(x.size, np.int64)
+    cells = np.stack([np.floor(x / WING_CELL), np.floor(y / WING_CELL)], axis=1)
+    places, which = np.unique(cells, axis=0, return_inverse=True)
+    centres = (places + 0.5) * WING_CELL
+    mix = psf.weights(centres[:, 0], centres[:, 1])
+    terms, centre = stamp_table(psf, reach)[:2]
+    values = np.tensordot(mix.astype(np.float32), terms, 1)
+    return Table(values, centre, psf.oversampling), which.ravel().astype(np.int64)
+
+
+def _cropped(psf: PixelPsf, half: int) -> tuple[Float, int]:
+    """Planes from ``half`` and a few pixels before the centre to as much behind it."""
+    reach = half + 5
+    first = psf.centre // psf.oversampling - reach
+    size = 2 * reach + 1 + LANES
+    before = max(0, -first)
+    after = max(0, first + size - psf.planes.shape[2])
+    planes = np.pad(psf.planes, ((0, 0), (0, 0), (before, after), (before, after)))
+    part = slice(first + before, first + before + size)
+    return planes[:, :, part, part], psf.centre - first * psf.oversampling
