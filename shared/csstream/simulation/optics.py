@@ -28,7 +28,7 @@ Complex = npt.NDArray[np.complex128]
 OVERSAMPLING = 4
 LINEAR, CURVED = 0.7, 0.5  # change of a coefficient towards the field's edge, over its mean's RMS
 CENTROID_SIGMA = 1.5  # [pixel] of the window in which a table is centred: wings have no centroid
-WIDEST_BLUR = 3.0  # [R80] bracket of the search for the Gaussian
+CENTRING_BLUR = 0.6  # [pixel] of the Gaussian, about what R80 asks for, while a table is centred
 
 
 class OpticsError(PsfError):
@@ -122,15 +122,15 @@ def optics_tables(
     """
     if instrument.psf.model != "diffraction":
         raise OpticsError(f"{instrument.name}: optics need a diffraction PSF, not a Moffat profile")
-    pupil = _Pupil.of(instrument, half_width)
-    transfers = [pupil.transfer(each) for each in coefficients]
+    pupil = Pupil.of(instrument, half_width)
+    transfers = [pupil.centred(pupil.transfer(each), half_width) for each in coefficients]
     r80 = r80_arcsec / instrument.detector.pixel_scale_arcsec
     sigma = _blur_for_r80(np.mean(transfers, axis=0), pupil, r80)
     return tuple(pupil.table(transfer, sigma, half_width) for transfer in transfers)
 
 
 @dataclass(frozen=True, eq=False)
-class _Pupil:
+class Pupil:
     """A circular pupil sampled so that its lags are the frequencies of the table's transform."""
 
     galsim: Any
@@ -142,7 +142,7 @@ class _Pupil:
     amplitude: Float  # (n, n), one inside and zero outside
 
     @classmethod
-    def of(cls, instrument: Instrument, half_width: int) -> _Pupil:
+    def of(cls, instrument: Instrument, half_width: int) -> Pupil:
         size = scipy.fft.next_fast_len(4 * (half_width + 1) * OVERSAMPLING, real=True)
         shape, scale = instrument.psf, instrument.detector.pixel_scale_arcsec / ARCSEC_PER_RADIAN
         step = OVERSAMPLING / size * shape.wavelength_nm * 1e-9 / scale
@@ -178,14 +178,17 @@ class _Pupil:
         rows = np.arange(-self.lags, self.lags + 1)
         return np.asarray(lagged[rows][:, : self.lags + 1] / lagged[0, 0])
 
+    def centred(self, transfer: Complex, half_width: int) -> Complex:
+        """Return a transfer function without the shift of the core that coma brings."""
+        dx, dy = _centroid(self.table(transfer, CENTRING_BLUR, half_width).samples)
+        fy, fx = self.frequencies()
+        return np.asarray(transfer * np.exp(2j * np.pi * (fx * dx + fy * dy)))
+
     def table(self, transfer: Complex, sigma: float, half_width: int) -> PixelPsf:
-        """Return the pixel-integrated table, centred on its core; ``sigma`` [pixel]."""
+        """Return the table of a transfer function: Gaussian of ``sigma`` [pixel], then pixel."""
         fy, fx = self.frequencies()
         blur = np.exp(-2.0 * (np.pi * sigma) ** 2 * (fx**2 + fy**2))
-        response = transfer * blur * np.sinc(fx) * np.sinc(fy)
-        dx, dy = _centroid(self._image(response, half_width))
-        centred = response * np.exp(2j * np.pi * (fx * dx + fy * dy))
-        samples = self._image(centred, half_width)
+        samples = self._image(transfer * blur * np.sinc(fx) * np.sinc(fy), half_width)
         samples *= OVERSAMPLING**2 / samples.sum()
         return PixelPsf(samples, OVERSAMPLING)
 
@@ -213,7 +216,7 @@ def encircled_energy(
     return float(radius * step**2 * np.sum(transfer.real * kernel * weight))
 
 
-def _blur_for_r80(transfer: Complex, pupil: _Pupil, r80: float) -> float:
+def _blur_for_r80(transfer: Complex, pupil: Pupil, r80: float) -> float:
     at = pupil.frequencies()
     if encircled_energy(transfer, at, r80, 0.0) < 0.8:
         raise OpticsError(
