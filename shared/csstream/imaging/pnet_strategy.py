@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Image = npt.NDArray[np.float32]
 
-POSITION_SIGMA = 0.1  # [pixel] a joint fit's best prior around PNet's positions
+POSITION_SIGMA = 0.1  # [pixel] a joint fit's best prior around PNet's positions, sharp PSF
 MIN_SNR = 3.0  # PNet's own probability is the better judge; this drops what the fit empties
 
 
@@ -79,7 +79,7 @@ class PnetStrategy:
     @property
     def position_sigma(self) -> float:
         """Return how far the finds lie from the truth [pixel]."""
-        return POSITION_SIGMA
+        return POSITION_SIGMA * self.radii.offset
 
     @property
     def min_snr(self) -> float:
