@@ -1,0 +1,167 @@
+"""Compare a network with the classical strategy under PSFs of a shape it was not trained on.
+
+For an instrument file whose ``weights`` name a network (see docs/another-telescope.md):
+
+    python benchmarks/second_telescope.py my-camera.toml [--size 600] [--seed 5100]
+
+Every row is a simulated frame with seeds that no training uses. The PSF is estimated from the
+frame, and all strategies go through the same joint fit. A find is right when it is any simulated
+star; scored are stars whose S/N exceeds 12 when isolated. Radii are in pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.fft
+
+from csstream.evaluation.scores import partners, score
+from csstream.imaging.candidates import DetectionStrategy
+from csstream.imaging.classical import ClassicalStrategy
+from csstream.imaging.frame import Frame, blank_header, frame_from_array
+from csstream.imaging.measure import measure_frame
+from csstream.imaging.psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.strategies import choose_strategy
+from csstream.instruments.instrument import Instrument, load_instrument
+from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
+from csstream.simulation.frames import background_level, render_frame
+
+SCORED_SNR, FAINTEST_SNR = 12.0, 4.77
+RADII = (0.25, 0.5, 1.0)  # [pixel]
+OVERSAMPLING, HALF_WIDTH = 4, 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A PSF that a night may bring; factors of the instrument's nominal one."""
+
+    name: str
+    width: float = 1.0
+    beta: float | None = None  # None: Kolmogorov turbulence, no Moffat profile at all
+    ellipticity: tuple[float, float] = (0.0, 0.0)
+
+
+SHAPES = (
+    Shape(name="Moffat beta 2.2", beta=2.2),
+    Shape(name="Moffat beta 4.8, sharp", beta=4.8, width=0.85),
+    Shape(name="Moffat beta 3, long", beta=3.0, width=1.15, ellipticity=(0.1, 0.05)),
+    Shape(name="Kolmogorov"),
+    Shape(name="Kolmogorov, wide", width=1.15),
+)
+
+
+def main() -> None:
+    """Print one row per frame and strategy."""
+    arguments = _arguments()
+    instrument = load_instrument(arguments.instrument)
+    pnet, _ = choose_strategy(instrument, method="pnet")
+    strategies = {"PNet": pnet, "classical": ClassicalStrategy()}
+    print(
+        f"{'PSF':24s} {'strategy':10s} stars  finds  recall at {RADII} px   F1 at them"
+        "            |dm| mean, median"
+    )
+    for number, shape in enumerate(SHAPES):
+        rng = np.random.default_rng([arguments.seed, number])
+        truth, frame, scored = _scene(instrument, shape, arguments.size, rng)
+        for name, strategy in strategies.items():
+            print(f"{shape.name:24s} {name:10s} {_row(frame, strategy, instrument, truth, scored)}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("instrument", help="TOML file whose weights name a network")
+    parser.add_argument("--size", type=int, default=600, help="pixels a side")
+    parser.add_argument("--seed", type=int, default=5100)
+    return parser.parse_args()
+
+
+def _scene(
+    instrument: Instrument, shape: Shape, size: int, rng: np.random.Generator
+) -> tuple[StarCatalogue, Frame, float]:
+    """Return the stars, the frame, and the magnitude down to which stars are scored."""
+    limit = _magnitude(instrument, FAINTEST_SNR)
+    truth = draw_catalogue(
+        rng,
+        (size, size),
+        density=instrument.field.density,
+        mag_bright=limit - 10.0,
+        mag_faint=limit,
+        log_slope=instrument.field.log_slope,
+    )
+    image = render_frame(rng, truth, instrument, make_psf(instrument, shape), (size, size))
+    detector = instrument.detector
+    header = blank_header(
+        instrument=instrument.name,
+        read_noise=detector.read_noise,
+        saturation=detector.saturation * detector.gain,
+        exposure_time=instrument.cadence.exposure_time,
+        zero_point=instrument.photometry.zero_point,
+        shape=image.shape,
+        pixel_scale_arcsec=detector.pixel_scale_arcsec,
+    )
+    pointing = (instrument.pointing.ra, instrument.pointing.dec)
+    frame = frame_from_array(image, replace(header, pointing=pointing))
+    return truth, frame, _magnitude(instrument, SCORED_SNR)
+
+
+def _magnitude(instrument: Instrument, snr: float) -> float:
+    """Return the magnitude of an isolated star of this S/N under a matched filter."""
+    psf = psf_from_instrument(instrument)
+    pixels = psf.samples[:: psf.oversampling, :: psf.oversampling]
+    variance = background_level(instrument) + instrument.detector.read_noise**2
+    flux = snr * np.sqrt(variance / (pixels**2).sum())
+    rate = flux / instrument.cadence.exposure_time
+    return float(instrument.photometry.zero_point - 2.5 * np.log10(rate))
+
+
+def make_psf(instrument: Instrument, shape: Shape) -> PixelPsf:
+    """Return the PSF of a shape for an instrument with a Moffat profile."""
+    fwhm = instrument.psf.fwhm_arcsec * shape.width / instrument.detector.pixel_scale_arcsec
+    if shape.beta is None:
+        return kolmogorov_psf(fwhm)
+    return moffat_psf(fwhm, shape.beta, OVERSAMPLING, HALF_WIDTH, shape.ellipticity)
+
+
+def kolmogorov_psf(fwhm: float) -> PixelPsf:
+    """Return long-exposure seeing of ``fwhm`` [pixel] (Fried 1966): exp(−3.44 (f/f₀)^(5/3))."""
+    size = scipy.fft.next_fast_len(4 * (HALF_WIDTH + 1) * OVERSAMPLING, real=True)
+    fx = scipy.fft.rfftfreq(size, d=1.0 / OVERSAMPLING)[None, :]
+    fy = scipy.fft.fftfreq(size, d=1.0 / OVERSAMPLING)[:, None]
+    frequency = np.hypot(fx, fy) * fwhm / 0.976
+    transfer = np.exp(-3.44 * frequency ** (5.0 / 3.0)) * np.sinc(fx) * np.sinc(fy)
+    index = np.arange(-HALF_WIDTH * OVERSAMPLING, HALF_WIDTH * OVERSAMPLING + 1)
+    samples = scipy.fft.irfft2(transfer, s=(size, size))[np.ix_(index, index)]
+    return PixelPsf(samples * (OVERSAMPLING**2 / samples.sum()), OVERSAMPLING)
+
+
+def _row(
+    frame: Frame,
+    strategy: DetectionStrategy,
+    instrument: Instrument,
+    truth: StarCatalogue,
+    limit: float,
+) -> str:
+    sources = measure_frame(frame, strategy, nominal_psf=psf_from_instrument(instrument)).sources
+    scored = truth.inside(frame.shape) & (truth.mag < limit)
+    counted = np.asarray(sources.mag) < limit
+    results = []
+    for radius in RADII:
+        other = partners(sources.x, sources.y, truth.x, truth.y, radius)
+        results.append(score(other, counted, scored))
+    hit = other >= 0
+    hit[hit] = scored[other[hit]]
+    miss = np.abs(np.asarray(sources.mag)[hit] - truth.mag[other[hit]])
+    miss = miss[np.isfinite(miss)]
+    return (
+        f"{int(scored.sum()):5d} {len(sources):6d}  "
+        + " ".join(f"{r.recall:.3f}" for r in results)
+        + "        "
+        + " ".join(f"{r.f1:.3f}" for r in results)
+        + f"      {miss.mean():.3f} {np.median(miss):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
