@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 
 from csstream.imaging.fits_io import read_frame
 from csstream.instruments.instrument import load_instrument
+from csstream.simulation.detector import ALL_EFFECTS
 from csstream.simulation.field import FieldSettings
 from csstream.simulation.frames import background_level
 from csstream.simulation.survey import SurveySettings, simulate_survey
@@ -146,6 +147,19 @@ def test_bright_stars_saturate(instrument, tmp_path):
     frame = read_frame(result.files[0], instrument)
     assert frame.image.max() == instrument.detector.saturation
     assert np.any(frame.flags != 0)
+
+
+def test_effects_and_a_breathing_shape_reach_the_frames(instrument, survey, tmp_path):
+    effects = replace(ALL_EFFECTS, dead_pixels=0.01)
+    settings = settings_for(instrument, frames=2, effects=effects, shape_jitter=0.05)
+    files = simulate_survey(settings, tmp_path).files
+    masks = [read_frame(path, instrument).mask for path in files]
+    assert np.count_nonzero(masks[0] & masks[1]) > 30
+    plain = read_frame(survey.files[0], instrument)
+    spoilt = read_frame(files[0], instrument)
+    differs = np.abs(spoilt.image - plain.image) > 200
+    assert np.count_nonzero(differs) > 0.01 * plain.image.size
+    assert np.median(spoilt.image) == pytest.approx(np.median(plain.image), rel=0.1)
 
 
 @pytest.mark.parametrize(

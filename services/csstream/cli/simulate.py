@@ -189,6 +189,23 @@ def survey(
     ] = None,
     detectors: Annotated[int, typer.Option(min=1, help="Detectors side by side.")] = 1,
     dither: Annotated[float, typer.Option(min=0.0, help="Largest shift in pixels.")] = 3.0,
+    optics: Annotated[
+        Optics,
+        typer.Option(help="galsim: aberrations that vary over the field; analytic: one PSF."),
+    ] = Optics.analytic,
+    psf_jitter: Annotated[
+        float, typer.Option(min=0.0, max=0.1, help="RMS of the PSF's width per frame.")
+    ] = 0.003,
+    shape_jitter: Annotated[
+        float, typer.Option(min=0.0, max=0.1, help="RMS of the PSF's ellipticity per frame.")
+    ] = 0.0,
+    effects: Annotated[
+        bool,
+        typer.Option(
+            "--effects/--no-effects",
+            help="Cosmic rays, bleeding, bad pixels and columns, sky gradient.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 1,
     compress: Annotated[bool, typer.Option(help="RICE-compress the image.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -199,6 +216,7 @@ def survey(
     """
     from csstream.cli.progress import progress_bar
     from csstream.instruments.instrument import InstrumentError, load_instrument
+    from csstream.simulation.detector import ALL_EFFECTS, PLAIN
     from csstream.simulation.field import FieldSettings
     from csstream.simulation.survey import SurveySettings, simulate_survey
 
@@ -222,6 +240,10 @@ def survey(
             frames=frames,
             interval=interval,
             dither=dither,
+            optics=optics.value,
+            psf_jitter=psf_jitter,
+            shape_jitter=shape_jitter,
+            effects=ALL_EFFECTS if effects else PLAIN,
             detectors=detectors,
             seed=seed,
             compress=compress,

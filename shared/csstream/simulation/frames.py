@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue, electrons_from_magnitudes
-from csstream.simulation.detector import PLAIN, DetectorEffects, expose
+from csstream.simulation.detector import PLAIN, Defects, DetectorEffects, expose, sky_pattern
 from csstream.simulation.telescope import TelescopePsf, central_psf
 
 Image = npt.NDArray[np.float32]
@@ -40,6 +40,23 @@ def background_level(
     time = instrument.cadence.exposure_time if exposure_time is None else exposure_time
     rate = instrument.photometry.sky if sky is None else sky
     return (rate + instrument.detector.dark_current) * time
+
+
+def uneven_background(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    instrument: Instrument,
+    *,
+    sky: float | None = None,
+    rms: float,
+) -> Image:
+    """Return sky and dark current of every pixel, (ny, nx), float32 [electron].
+
+    The sky [electron/s/pixel], nominal unless given, changes over the frame by ``rms`` of itself.
+    """
+    dark = background_level(instrument, sky=0.0)
+    light = background_level(instrument, sky=sky) - dark
+    return np.asarray(dark + light * sky_pattern(rng, shape, rms), np.float32)
 
 
 def render_expectation(
@@ -81,7 +98,9 @@ def render_frame(
     relative_flux: npt.ArrayLike = 1.0,
     sky: float | None = None,
     exposure_time: float | None = None,
+    background: float | Image | None = None,
     effects: DetectorEffects = PLAIN,
+    defects: Defects | None = None,
 ) -> Image:
     """Render one exposure of a catalogue, (ny, nx), float32 [electron].
 
@@ -91,10 +110,22 @@ def render_frame(
         Each star's flux at this time over its mean; 1 for constant stars.
     sky : float [electron/s/pixel], optional
         Instead of the instrument's nominal sky.
-    effects : DetectorEffects
-        Of which cosmic rays and bleeding are of concern here.
+    background : float or ndarray, (ny, nx) [electron], optional
+        Sky and dark current, instead of an even level that follows from ``sky``.
+    effects, defects
+        As :func:`csstream.simulation.detector.expose`.
     """
     flux = electrons_from_magnitudes(catalogue.mag, instrument, exposure_time)
-    level = background_level(instrument, sky=sky, exposure_time=exposure_time)
-    expectation = render_expectation(catalogue, flux * np.asarray(relative_flux), psf, shape, level)
-    return expose(rng, expectation, instrument, effects=effects, exposure_time=exposure_time)
+    if background is None:
+        background = background_level(instrument, sky=sky, exposure_time=exposure_time)
+    expectation = render_expectation(
+        catalogue, flux * np.asarray(relative_flux), psf, shape, background
+    )
+    return expose(
+        rng,
+        expectation,
+        instrument,
+        effects=effects,
+        defects=defects,
+        exposure_time=exposure_time,
+    )

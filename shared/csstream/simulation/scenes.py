@@ -27,9 +27,8 @@ from csstream.simulation.detector import (
     DetectorEffects,
     draw_defects,
     expose,
-    sky_pattern,
 )
-from csstream.simulation.frames import background_level, render_expectation
+from csstream.simulation.frames import render_expectation, uneven_background
 from csstream.simulation.optics import Aberrations
 from csstream.simulation.telescope import (
     Optics,
@@ -202,22 +201,14 @@ def draw_scene(settings: SceneSettings, seed: np.random.SeedSequence) -> Scene:
             aberrations=settings.aberrations,
             ellipticity=settings.ellipticity,
         ),
-        background=_background(detector, settings, sky),
+        background=uneven_background(
+            detector, shape, instrument, sky=sky, rms=settings.effects.gradient
+        ),
         defects=_defects(detector, settings),
         density=density,
         width_arcsec=width,
         sky=sky,
     )
-
-
-def _background(rng: np.random.Generator, settings: SceneSettings, sky: float) -> Image:
-    """Sky with its gradient, and dark current, (ny, nx) [electron]."""
-    dark = background_level(settings.instrument, sky=0.0)
-    light = background_level(settings.instrument, sky=sky) - dark
-    if settings.effects.gradient == 0.0:
-        return np.full(settings.shape, dark + light, np.float32)
-    pattern = sky_pattern(rng, settings.shape, settings.effects.gradient)
-    return np.asarray(dark + light * pattern, np.float32)
 
 
 def _defects(rng: np.random.Generator, settings: SceneSettings) -> Defects | None:

@@ -14,11 +14,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf import PixelPsf
 from csstream.instruments.instrument import Instrument
+from csstream.simulation.detector import PLAIN, Defects, DetectorEffects, draw_defects
 from csstream.simulation.field import Field, FieldSettings, draw_field
 from csstream.simulation.frame_files import FrameFacts, FrameWriter, field_wcs
-from csstream.simulation.frames import render_frame
+from csstream.simulation.frames import background_level, render_frame, uneven_background
+from csstream.simulation.optics_field import stretched
+from csstream.simulation.telescope import (
+    Optics,
+    Shape,
+    Telescope,
+    TelescopePsf,
+    analytic_psf,
+    draw_telescope,
+    nominal_width,
+)
 from csstream.simulation.truth import write_frames_table, write_truth
 
 FloatArray = npt.NDArray[np.float64]
@@ -38,10 +49,13 @@ class SurveySettings:
     start_mjd_tai: float = 61000.0  # [day] start of the first exposure
     dither: float = 3.0  # [pixel] largest shift along each axis
     psf_jitter: float = 0.003  # relative scatter of the PSF's width from frame to frame
+    shape_jitter: float = 0.0  # RMS of each component of its ellipticity from frame to frame
     zero_point_jitter: float = 0.005  # [mag] scatter of the zero point from frame to frame
     detectors: int = 1
     seed: int = 1
     compress: bool = True  # RICE tiles, lossless
+    optics: Optics = "analytic"  # "galsim": aberrations that vary over the field
+    effects: DetectorEffects = PLAIN  # of the detector; its defects stay all the survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +76,7 @@ class _Epochs:
     dither: FloatArray  # (frames, 2) [pixel] x and y
     psf_scale: FloatArray  # relative width
     zero_point: FloatArray  # [mag] of this frame
+    ellipticity: FloatArray  # (frames, 2) added to the PSF's shape
 
 
 def exposure_times(settings: SurveySettings) -> tuple[FloatArray, FloatArray]:
@@ -113,7 +128,7 @@ def check(settings: SurveySettings) -> None:
     for name in ("frames", "detectors"):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(settings, name)}")
-    for name in ("dither", "psf_jitter", "zero_point_jitter"):
+    for name in ("dither", "psf_jitter", "shape_jitter", "zero_point_jitter"):
         if getattr(settings, name) < 0:
             raise ValueError(f"{name} must not be negative, not {getattr(settings, name)}")
     exposure_time = settings.instrument.cadence.exposure_time
@@ -130,12 +145,13 @@ class _Detector:
     def __init__(self, settings: SurveySettings, number: int, seed: np.random.SeedSequence) -> None:
         self.settings = settings
         self.number = number
-        field_seed, epoch_seed, noise_seed = seed.spawn(3)
+        field_seed, epoch_seed, noise_seed, optics_seed, defect_seed = seed.spawn(5)
         start, mid = exposure_times(settings)
         self.noise_seeds = noise_seed.spawn(settings.frames)
         self.epochs = _draw_epochs(settings, start, mid, np.random.default_rng(epoch_seed))
-        self.breathing = _BreathingPsf(settings.instrument)
-        self.psf = self.breathing.at(1.0)
+        self.telescope = _telescope(settings, np.random.default_rng(optics_seed))
+        self.psf = self.telescope.nominal
+        self.defects, self.background = _detector(settings, np.random.default_rng(defect_seed))
         self.field: Field = draw_field(
             settings.field,
             settings.instrument,
@@ -156,18 +172,23 @@ class _Detector:
 
     def expose(self, index: int, out_dir: Path) -> tuple[Path, FrameFacts]:
         facts = self._facts(index)
-        instrument = self.settings.instrument
-        change = 10.0 ** (0.4 * (facts.zero_point - instrument.photometry.zero_point))
+        settings = self.settings
+        e1, e2 = self.epochs.ellipticity[index].tolist()
+        change = 10.0 ** (0.4 * (facts.zero_point - settings.instrument.photometry.zero_point))
         image = render_frame(
             np.random.default_rng(self.noise_seeds[index]),
             self.field.dithered(facts.dither_x, facts.dither_y),
-            instrument,
-            self.breathing.at(facts.psf_scale),
-            self.settings.field.shape,
+            settings.instrument,
+            self.telescope.at(facts.psf_scale, (e1, e2)),
+            settings.field.shape,
             relative_flux=self.field.relative_flux(self.curves[:, index]) * change,
+            background=self.background,
+            effects=settings.effects,
+            defects=self.defects,
         )
         path = out_dir / facts.file
-        self.writer.write(path, image, facts)
+        known = None if self.defects is None else self.defects.known
+        self.writer.write(path, image, facts, known)
         return path, facts
 
     def _facts(self, index: int) -> FrameFacts:
@@ -185,29 +206,51 @@ class _Detector:
         )
 
 
-class _BreathingPsf:
-    """PSFs of nearly the nominal width, as mixtures of a narrow and a wide one.
+class _BreathingTelescope:
+    """The analytic PSF of nearly the nominal width, as a mixture of a narrow and a wide one.
 
     Over ±2 % the profile is linear in the width to 1e-4 of the peak, and mixing two tables is
     much cheaper than transforming a new one for every frame.
     """
 
     def __init__(self, instrument: Instrument) -> None:
-        self.narrow = _scaled_psf(instrument, 1.0 - WIDTH_STEP)
-        self.wide = _scaled_psf(instrument, 1.0 + WIDTH_STEP)
+        width = nominal_width(instrument)
+        self.narrow = analytic_psf(instrument, width * (1.0 - WIDTH_STEP))
+        self.wide = analytic_psf(instrument, width * (1.0 + WIDTH_STEP))
 
-    def at(self, scale: float) -> PixelPsf:
-        """Return the PSF whose width is ``scale`` times the nominal one."""
+    @property
+    def nominal(self) -> PixelPsf:
+        return self._of_width(1.0)
+
+    def at(self, width: float, ellipticity: Shape) -> TelescopePsf:
+        psf = self._of_width(width)
+        return psf if ellipticity == (0.0, 0.0) else stretched(psf, 1.0, ellipticity)
+
+    def _of_width(self, scale: float) -> PixelPsf:
         share = 0.5 + 0.5 * (scale - 1.0) / WIDTH_STEP
         samples = (1.0 - share) * self.narrow.samples + share * self.wide.samples
         return PixelPsf(samples, self.narrow.oversampling)
 
 
-def _scaled_psf(instrument: Instrument, scale: float) -> PixelPsf:
-    shape = instrument.psf
-    if shape.model == "diffraction":
-        return psf_from_instrument(instrument, r80_arcsec=shape.r80_arcsec * scale)
-    return psf_from_instrument(instrument, fwhm_arcsec=shape.fwhm_arcsec * scale)
+def _telescope(settings: SurveySettings, rng: np.random.Generator) -> Telescope:
+    instrument = settings.instrument
+    if settings.optics == "analytic":
+        return _BreathingTelescope(instrument)
+    width = nominal_width(instrument)
+    return draw_telescope(
+        rng, instrument, settings.field.shape, width_arcsec=width, optics=settings.optics
+    )
+
+
+def _detector(
+    settings: SurveySettings, rng: np.random.Generator
+) -> tuple[Defects | None, npt.NDArray[np.float32] | float]:
+    """Defects of a detector, or None, and its background [electron]: a number, or (ny, nx)."""
+    effects, instrument, shape = settings.effects, settings.instrument, settings.field.shape
+    if effects == PLAIN:
+        return None, background_level(instrument)
+    defects = draw_defects(rng, shape, effects)
+    return defects, uneven_background(rng, shape, instrument, rms=effects.gradient)
 
 
 def _draw_epochs(
@@ -221,4 +264,5 @@ def _draw_epochs(
         dither=rng.uniform(-settings.dither, settings.dither, (n, 2)),
         psf_scale=1.0 + settings.psf_jitter * rng.standard_normal(n),
         zero_point=zero_point + settings.zero_point_jitter * rng.standard_normal(n),
+        ellipticity=settings.shape_jitter * rng.standard_normal((n, 2)),
     )
