@@ -23,61 +23,135 @@ def detection(
     instrument: Annotated[str, typer.Option(help="Shipped instrument or TOML file.")] = "csst-i",
     mpx: Annotated[float, typer.Option(help="Megapixels of each kind of scene.")] = 1.0,
     size: Annotated[int, typer.Option(help="Side of a scene [pixel].")] = 1000,
-    r80: Annotated[str, typer.Option(help="PSF widths [arcsec], with commas.")] = "",
+    width: Annotated[
+        str, typer.Option("--r80", "--width", help="R80 or FWHM [arcsec], with commas.")
+    ] = "",
     sky: Annotated[str, typer.Option(help="Skies [electron/s/pixel], with commas.")] = "",
+    density: Annotated[float | None, typer.Option(help="Stars per pixel.")] = None,
+    optics: Annotated[str, typer.Option(help="analytic; galsim varies over the field.")] = (
+        "analytic"
+    ),
+    detector: Annotated[str, typer.Option(help="plain, or all: every effect.")] = "plain",
     seed: Annotated[int, typer.Option(help="Seed of the skies.")] = 900,
     arms: Annotated[str, typer.Option(help=f"Of {', '.join(ARMS)}, with commas.")] = "",
     psf: Annotated[str, typer.Option(help="given, estimated or both.")] = "both",
     oracle: Annotated[bool, typer.Option(help="Fit from the truth, too.")] = True,
-    resume: Annotated[bool, typer.Option(help="Keep the scenes already measured.")] = False,
+    realisations: Annotated[
+        int, typer.Option(help="Exposures of one scene, for repeatability.")
+    ] = 0,
+    frame: Annotated[Path | None, typer.Option(help="A FITS frame, not a simulation.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Its truth: x, y or ra, dec, and mag; .ecsv, .csv, .fits.")
+    ] = None,
+    limit: Annotated[float, typer.Option(help="Frame: stars brighter are scored [mag].")] = 25.0,
+    resume: Annotated[bool, typer.Option(help="Measure only what is lacking.")] = False,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for JSON, page and scenes.")
     ] = Path("evaluation"),
 ) -> None:
-    """Measure simulated sky that no training has seen, and score it."""
-    from csstream.evaluate.arms import service_arms
+    """Measure sky that no training has seen, and score it against the truth.
+
+    Simulated scenes, or one frame with its truth table. Leaves detection.json and evaluation.html.
+    """
     from csstream.evaluate.detection import Plan
     from csstream.evaluate.measuring import ORACLES, PSFS
 
+    _one_of("--psf", psf, ("given", "estimated", "both"))
+    _one_of("--optics", optics, ("analytic", "galsim"))
+    _one_of("--detector", detector, ("plain", "all"))
+    if (frame is None) != (truth is None):
+        raise typer.BadParameter("--frame and --truth go together")
     telescope = _instrument(instrument)
-    if psf not in ("given", "estimated", "both"):
-        raise typer.BadParameter("must be given, estimated or both", param_hint="--psf")
-    wanted = _names(arms) or list(ARMS)
-    chosen = service_arms(_network(telescope) if _needs_network(wanted) else None)
-    unknown = [name for name in wanted if name not in chosen]
-    if unknown:
-        raise typer.BadParameter(
-            f"{', '.join(unknown)}: not one of {', '.join(chosen)}", param_hint="--arms"
-        )
+    chosen, model = _arms(telescope, _names(arms) or list(ARMS))
     plan = Plan(
         instrument=telescope,
         seed=seed,
         mpx=mpx,
         size=size,
-        widths=_numbers(r80, "--r80") or (None,),
+        widths=_numbers(width, "--r80") or (None,),
         skies=_numbers(sky, "--sky") or (None,),
+        density=density,
+        optics=optics,  # type: ignore[arg-type]
+        all_effects=detector == "all",
         psfs=PSFS if psf == "both" else (psf,),  # type: ignore[arg-type]
         oracles=ORACLES if oracle else {},
     )
-    _run(plan, {name: chosen[name] for name in wanted}, output, resume)
+    if frame is not None and truth is not None:
+        _frame(plan, chosen, model, frame, truth, limit, output)
+    else:
+        _simulated(plan, chosen, model, realisations, output, resume)
 
 
-def _run(plan: Any, arms: Any, output: Path, resume: bool) -> None:
+def _simulated(
+    plan: Any, arms: Any, model: str, realisations: int, output: Path, resume: bool
+) -> None:
     from csstream.cli.progress import progress_bar
-    from csstream.evaluate.detection import measure_plan, summarise_plan, versions, write_json
-    from csstream.evaluate.text import lines
+    from csstream.evaluate.detection import measure_plan, summarise_plan
+    from csstream.evaluate.repeated import measure_repeatedly, summarise_repeated
+    from csstream.evaluate.store import load
 
+    folder, repeated = output / "scenes", None
     with progress_bar("scenes") as progress:
-        files = measure_plan(plan, arms, output / "scenes", progress, resume=resume)
-    summaries = summarise_plan(plan, files)
-    for summary in summaries:
-        facts = summary["conditions"]
-        typer.echo(", ".join(f"{key} {value}" for key, value in facts.items() if value is not None))
-        for line in lines(summary):
-            typer.echo(line)
+        files = measure_plan(plan, arms, folder, progress, resume=resume)
+    if realisations > 0:
+        first = plan.conditions[0]
+        with progress_bar("exposures") as progress:
+            paths = measure_repeatedly(
+                first, plan.seed, arms, realisations, folder, progress, resume=resume
+            )
+        repeated = summarise_repeated(first, paths)
+    scenes = [[load(path) for path in files[kind.label]] for kind in plan.conditions]
+    _finish(summarise_plan(plan, files), scenes, model, output, repeated)
+
+
+def _frame(
+    plan: Any, arms: Any, model: str, frame: Path, truth: Path, limit: float, output: Path
+) -> None:
+    from csstream.evaluate.measuring import measure_scene
+    from csstream.evaluate.real import TruthError, facts, read_scene
+    from csstream.evaluate.summary import summarise
+    from csstream.imaging.errors import FrameError
+
+    try:
+        scene = read_scene(frame, truth, plan.instrument)
+        result = measure_scene(scene, arms, psfs=plan.psfs, oracles=plan.oracles)
+    except (FrameError, TruthError, OSError) as error:
+        typer.echo(f"csstream evaluate: {error}", err=True)
+        raise typer.Exit(1) from error
+    kind = {"conditions": facts(scene, limit)} | summarise([result], limit)
+    _finish([kind], [[result]], model, output, None)
+
+
+def _finish(kinds: Any, scenes: Any, model: str, output: Path, repeated: Any) -> None:
+    from csstream.evaluate.output import JSON_NAME, PAGE_NAME, write_outputs
+    from csstream.evaluate.text import all_lines
+
     command = " ".join(["csstream", *sys.argv[1:]])
-    content = {"command": command, "versions": versions(), "kinds": summaries}
-    write_json(output / "detection.json", content)
+    content = write_outputs(
+        output, kinds, scenes, command=command, model=model, repeatability=repeated
+    )
+    for line in all_lines(content):
+        typer.echo(line)
+    typer.echo(f"{output / PAGE_NAME}, {output / JSON_NAME}")
+
+
+def _arms(telescope: Any, wanted: list[str]) -> tuple[dict[str, Any], str]:
+    """Return the arms asked for, and the network's name and hash."""
+    from csstream.evaluate.arms import service_arms
+    from csstream.imaging.strategies import NoWeightsError, choose_strategy
+
+    network = None
+    if any(name.startswith("network") for name in wanted):
+        try:
+            network, _ = choose_strategy(telescope, "pnet")
+        except NoWeightsError as error:
+            raise typer.BadParameter(str(error), param_hint="--instrument") from error
+    known = service_arms(network)
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        message = f"{', '.join(unknown)}: not one of {', '.join(ARMS)}"
+        raise typer.BadParameter(message, param_hint="--arms")
+    return {name: known[name] for name in wanted}, "" if network is None else network.model
 
 
 def _instrument(name: str) -> Any:
@@ -89,18 +163,9 @@ def _instrument(name: str) -> Any:
         raise typer.BadParameter(str(error), param_hint="--instrument") from error
 
 
-def _needs_network(wanted: list[str]) -> bool:
-    return any(name.startswith("network") for name in wanted)
-
-
-def _network(telescope: Any) -> Any:
-    from csstream.imaging.strategies import NoWeightsError, choose_strategy
-
-    try:
-        strategy, _ = choose_strategy(telescope, "pnet")
-    except NoWeightsError as error:
-        raise typer.BadParameter(str(error), param_hint="--instrument") from error
-    return strategy
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"must be one of {', '.join(known)}", param_hint=option)
 
 
 def _names(text: str) -> list[str]:

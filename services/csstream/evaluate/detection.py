@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from csstream.evaluate.arms import Arm, Psf
-from csstream.evaluate.measuring import ORACLES, PSFS, measure_scene
+from csstream.evaluate.measuring import ORACLES, PSFS, label, measure_scene, psfs_of
 from csstream.evaluate.scenes import Conditions, simulate_scene
-from csstream.evaluate.store import SceneResult, load, save
+from csstream.evaluate.store import load, merged, save
 from csstream.evaluate.summary import summarise
 from csstream.instruments.instrument import Instrument
-from csstream.simulation.catalogue import PAPER_DENSITY
+from csstream.simulation.telescope import Optics
 
 Progress = Callable[[int, int], None]
 PACKAGES = ("csstream", "numpy", "scipy", "numba", "sep", "onnxruntime", "astropy")
@@ -31,9 +31,11 @@ class Plan:
     seed: int = 900
     mpx: float = 1.0  # of each kind of scene
     size: int = 1000  # [pixel]
-    widths: Sequence[float | None] = (None,)  # R80 [arcsec]
+    widths: Sequence[float | None] = (None,)  # [arcsec] R80 or FWHM
     skies: Sequence[float | None] = (None,)  # [electron/s/pixel]
-    density: float = PAPER_DENSITY
+    density: float | None = None
+    optics: Optics = "analytic"
+    all_effects: bool = False
     psfs: Sequence[Psf] = PSFS
     oracles: Mapping[str, float] = field(default_factory=lambda: dict(ORACLES))
 
@@ -48,10 +50,12 @@ class Plan:
         return [
             Conditions(
                 instrument=self.instrument,
-                r80_arcsec=width,
+                width_arcsec=width,
                 sky=sky,
                 density=self.density,
                 size=self.size,
+                optics=self.optics,
+                all_effects=self.all_effects,
             )
             for width in self.widths
             for sky in self.skies
@@ -63,7 +67,7 @@ def measure_plan(
 ) -> dict[str, list[Path]]:
     """Measure all scenes, one in memory at a time; return the files of each kind.
 
-    With ``resume`` scenes whose file is there already are not measured again.
+    With ``resume`` only what a scene's file lacks is measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, list[Path]] = {}
@@ -73,45 +77,43 @@ def measure_plan(
     for conditions in plan.conditions:
         for index in range(plan.scenes):
             path = folder / f"{conditions.label}_{plan.seed}_{index}.npz"
-            if not (resume and path.is_file()):
-                scene = simulate_scene(conditions, plan.seed, index)
-                save(path, measure_scene(scene, arms, psfs=plan.psfs, oracles=plan.oracles))
+            _measure_into(path, plan, conditions, index, arms, resume)
             files.setdefault(conditions.label, []).append(path)
             done += 1
             progress(done, total)
     return files
 
 
-def read_results(files: Sequence[Path]) -> list[SceneResult]:
-    """Read the scenes of one kind."""
-    return [load(path) for path in files]
+def _measure_into(
+    path: Path,
+    plan: Plan,
+    conditions: Conditions,
+    index: int,
+    arms: Mapping[str, Arm],
+    resume: bool,
+) -> None:
+    stored = load(path) if resume and path.is_file() else None
+    known = {} if stored is None else stored.finds
+    lacking = {
+        name: arm
+        for name, arm in arms.items()
+        if not {label(name, psf) for psf in psfs_of(arm, plan.psfs)} <= set(known)
+    }
+    oracles = {n: faint for n, faint in plan.oracles.items() if label(n, "given") not in known}
+    if not lacking and not oracles:
+        return
+    scene = simulate_scene(conditions, plan.seed, index)
+    result = measure_scene(scene, lacking, psfs=plan.psfs, oracles=oracles)
+    save(path, result if stored is None else merged(stored, result))
 
 
 def summarise_plan(plan: Plan, files: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
     """Return the summary of each kind of scene, in the plan's order."""
     return [
-        {"conditions": describe(conditions)} | summarise(read_results(files[conditions.label]))
+        {"conditions": conditions.facts()}
+        | summarise([load(path) for path in files[conditions.label]], conditions.limit)
         for conditions in plan.conditions
     ]
-
-
-def describe(conditions: Conditions) -> dict[str, Any]:
-    """Return the pinned facts of a kind of scene."""
-    instrument = conditions.instrument
-    shape, light = instrument.psf, instrument.photometry
-    diffraction = shape.model == "diffraction"
-    return {
-        "label": conditions.label,
-        "instrument": instrument.name,
-        "r80_arcsec": (conditions.r80_arcsec or shape.r80_arcsec) if diffraction else None,
-        "fwhm_arcsec": None if diffraction else shape.fwhm_arcsec,
-        "sky": light.sky if conditions.sky is None else conditions.sky,
-        "zero_point": light.zero_point,
-        "density": conditions.density,
-        "mag_faint": conditions.mag_faint,
-        "psf_jitter": conditions.psf_jitter,
-        "exposure_time": instrument.cadence.exposure_time,
-    }
 
 
 def versions() -> dict[str, str]:

@@ -11,29 +11,32 @@ from csstream.imaging.joint_fit import FitSettings, joint_fit
 from csstream.imaging.source_table import magnitudes
 
 LOOSE = 1.0  # [pixel] prior around the true positions: wide, or it would tell the truth
+ITERATIONS = 10
 
 
-def oracle(scene: Scene, faintest: float = np.inf) -> Finds:
+def oracle(scene: Scene, faintest: float = np.inf) -> tuple[Finds, Finds]:
     """Fit all stars brighter than ``faintest`` [mag], started at the truth.
 
-    Stars that cannot be told from their neighbours are fitted and then taken as lost: no finder
-    could have listed them.
+    Returns
+    -------
+    listed, every : Finds
+        Of the stars in the frame: those that can be told from their neighbours, and all. The
+        others are taken as lost in ``listed``, because no finder could have listed them.
     """
     frame, known = scene.frame, scene.truth.mag < faintest
     truth = scene.truth.select(known)
-    level = np.zeros(frame.shape, np.float32) + np.asarray(scene.level, np.float32)
     fit = joint_fit(
         frame.image,
         frame.mask,
-        level,
-        scene.psf.central,
+        scene.level,
+        scene.psf,
         truth.x,
         truth.y,
         scene.flux[known],
         read_noise=frame.read_noise,
-        settings=FitSettings(iterations=10, position_prior=LOOSE),
+        settings=FitSettings(iterations=ITERATIONS, position_prior=LOOSE),
     )
     rate = 1.0 / frame.exposure_time
     mag, mag_err = magnitudes(fit.flux * rate, fit.flux_err * rate, frame.zero_point)
     finds = Finds(x=fit.x, y=fit.y, mag=mag, mag_err=mag_err, x_err=fit.x_err, y_err=fit.y_err)
-    return finds.select(separable(truth) & truth.inside)
+    return finds.select(separable(truth) & truth.inside), finds.select(truth.inside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,35 +15,80 @@ from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Frame, FrameHeader, blank_header, frame_from_array
 from csstream.imaging.psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument
-from csstream.simulation.catalogue import (
-    PAPER_DENSITY,
-    StarCatalogue,
-    draw_catalogue,
-    electrons_from_magnitudes,
-)
-from csstream.simulation.frames import add_noise, background_level, render_expectation
+from csstream.simulation.catalogue import StarCatalogue
+from csstream.simulation.depth import limiting_magnitude
+from csstream.simulation.detector import ALL_EFFECTS, PLAIN
+from csstream.simulation.scenes import JITTER, SceneSettings, draw_scene, pinned_settings
+from csstream.simulation.scenes import Scene as SimulatedScene
+from csstream.simulation.telescope import Optics, described, nominal_width
+
+BEYOND_LIMIT = 1.0  # [mag] stars down to this much fainter than the scored ones are simulated
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a scene is drawn from."""
+    """What a scene is drawn from; None: the instrument's own."""
 
     instrument: Instrument
-    r80_arcsec: float | None = None  # None: the instrument's own PSF
+    width_arcsec: float | None = None  # R80 of a diffraction PSF, FWHM of a Moffat profile
     sky: float | None = None  # [electron/s/pixel]
-    density: float = PAPER_DENSITY  # [star/pixel] to ``mag_faint``
-    mag_faint: float = 26.0
+    density: float | None = None  # [star/pixel]
     size: int = 1000  # [pixel] a side
-    psf_jitter: float = 0.01  # scatter of width and ellipticity from scene to scene
+    jitter: float = JITTER  # RMS of the PSF's width and shape from exposure to exposure
+    optics: Optics = "analytic"
+    all_effects: bool = False  # of the detector: bleeding, cosmic rays, bad pixels, sky gradient
+
+    @property
+    def settings(self) -> SceneSettings:
+        """Return what the simulation draws from."""
+        pinned = pinned_settings(self.instrument)
+        faintest = round(limiting_magnitude(self.instrument), 1)
+        wanted = {"density": self.density, "width_arcsec": self.width_arcsec, "sky": self.sky}
+        ranges: dict[str, Any] = {k: (v, v) for k, v in wanted.items() if v is not None}
+        return replace(
+            pinned,
+            shape=(self.size, self.size),
+            magnitudes=(pinned.magnitudes[0], faintest),
+            jitter=self.jitter,
+            optics=self.optics,
+            effects=ALL_EFFECTS if self.all_effects else PLAIN,
+            **ranges,
+        )
+
+    @property
+    def limit(self) -> float:
+        """Return the magnitude down to which stars are scored: i = 25 for csst-i."""
+        return self.settings.magnitudes[1] - BEYOND_LIMIT
 
     @property
     def label(self) -> str:
         """Return the conditions in a few characters, fit for a file's name."""
-        shape, light = self.instrument.psf, self.instrument.photometry
-        width = shape.r80_arcsec if shape.model == "diffraction" else shape.fwhm_arcsec
-        width = width if self.r80_arcsec is None else self.r80_arcsec
-        sky = light.sky if self.sky is None else self.sky
-        return f"{self.instrument.name}_psf{width:g}_sky{sky:g}_density{self.density:g}"
+        s = self.settings
+        parts = [self.instrument.name, f"psf{s.width_arcsec[0]:g}", f"sky{s.sky[0]:g}"]
+        parts.append(f"density{s.density[0]:.4g}")
+        parts += [self.optics] if self.optics != "analytic" else []
+        parts += ["effects"] if self.all_effects else []
+        return "_".join(parts)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what pins the scene, for people and for the JSON file."""
+        s, instrument = self.settings, self.instrument
+        kind = "r80_arcsec" if instrument.psf.model == "diffraction" else "fwhm_arcsec"
+        return {
+            "label": self.label,
+            "instrument": instrument.name,
+            kind: s.width_arcsec[0],
+            "nominal_width_arcsec": nominal_width(instrument),
+            "sky": s.sky[0],
+            "zero_point": instrument.photometry.zero_point,
+            "exposure_time": instrument.cadence.exposure_time,
+            "density": s.density[0],
+            "magnitudes": list(s.magnitudes),
+            "scored_to": self.limit,
+            "psf_jitter": s.jitter,
+            "optics": s.optics,
+            "detector": "all effects" if self.all_effects else "plain",
+        }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,10 +103,8 @@ class Scene:
         Every simulated star, those beyond the frame's edge included, with its bound.
     flux : ndarray, (m,) [electron]
         Of the stars of ``truth``.
-    level : float [electron]
-        Sky and dark current per pixel.
-    expectation : ndarray, (ny, nx), float32 [electron], or None
-        The noise-free frame, where it is known.
+    level : ndarray, (ny, nx), float32 [electron]
+        Sky and dark current.
     """
 
     name: str
@@ -70,42 +114,40 @@ class Scene:
     nominal: PixelPsf
     truth: Truth
     flux: Float
-    level: npt.NDArray[np.float32] | float
-    expectation: npt.NDArray[np.float32] | None = None
-
-    def with_noise(self, rng: np.random.Generator) -> Scene:
-        """Return the same stars in another exposure; the bound's saturated pixels stay."""
-        if self.expectation is None:
-            raise ValueError(f"{self.name}: only simulated scenes can be exposed again")
-        detector = self.instrument.detector
-        full = detector.saturation * detector.gain
-        image = add_noise(rng, self.expectation, detector.read_noise, full)
-        return replace(self, frame=frame_from_array(image, self.frame.header))
+    level: npt.NDArray[np.float32]
 
 
 def simulate_scene(conditions: Conditions, seed: int, index: int = 0) -> Scene:
-    """Draw scene ``index`` of a seed: stars, PSF and noise."""
-    rng = np.random.default_rng([seed, index])
-    instrument, shape = conditions.instrument, (conditions.size, conditions.size)
-    stars = draw_catalogue(rng, shape, density=conditions.density, mag_faint=conditions.mag_faint)
-    psf = _draw_psf(rng, conditions)
-    flux = electrons_from_magnitudes(stars.mag, instrument)
-    level = background_level(instrument, sky=conditions.sky)
-    expectation = render_expectation(stars, flux, psf, shape, level)
-    detector = instrument.detector
-    image = add_noise(rng, expectation, detector.read_noise, detector.saturation * detector.gain)
-    frame = frame_from_array(image, scene_header(instrument, shape))
-    field = FieldPsf.constant(psf)
+    """Draw scene ``index`` of a seed and take one exposure of it."""
+    return exposed(draw_field(conditions, seed, index), conditions, seed, index)
+
+
+def draw_field(conditions: Conditions, seed: int, index: int = 0) -> SimulatedScene:
+    """Return the field of scene ``index``, to be exposed with :func:`exposed`."""
+    return draw_scene(conditions.settings, np.random.SeedSequence([seed, index]))
+
+
+def exposed(
+    field: SimulatedScene, conditions: Conditions, seed: int, index: int, number: int = 0
+) -> Scene:
+    """Take exposure ``number`` of a field: its noise and the PSF of the moment."""
+    instrument = conditions.instrument
+    exposure = field.expose(np.random.default_rng([seed, index, number]))
+    known = None if field.defects is None else field.defects.known
+    frame = frame_from_array(
+        exposure.image, scene_header(instrument, field.settings.shape), bad=known
+    )
+    seen = described(exposure.psf)
+    psf = FieldPsf.constant(seen) if isinstance(seen, PixelPsf) else seen
     return Scene(
-        name=f"{conditions.label}_{seed}_{index}",
+        name=f"{conditions.label}_{seed}_{index}_{number}",
         instrument=instrument,
         frame=frame,
-        psf=field,
+        psf=psf,
         nominal=psf_from_instrument(instrument),
-        truth=truth_with_bound(stars, flux, frame, field, level),
-        flux=flux,
-        level=level,
-        expectation=expectation,
+        truth=truth_with_bound(field.catalogue, field.flux, frame, psf, field.background),
+        flux=field.flux,
+        level=field.background,
     )
 
 
@@ -114,7 +156,7 @@ def truth_with_bound(
     flux: Float,
     frame: Frame,
     psf: FieldPsf,
-    level: npt.NDArray[np.float32] | float,
+    level: npt.NDArray[np.float32],
 ) -> Truth:
     """Return a catalogue (m,) with crowding and bound; ``flux`` (m,) and ``level`` in electron."""
     bound = cramer_rao_bound(
@@ -154,18 +196,3 @@ def scene_header(instrument: Instrument, shape: tuple[int, int]) -> FrameHeader:
         pixel_scale_arcsec=detector.pixel_scale_arcsec,
     )
     return replace(header, pointing=(instrument.pointing.ra, instrument.pointing.dec))
-
-
-def _draw_psf(rng: np.random.Generator, conditions: Conditions) -> PixelPsf:
-    """Return a PSF of about the width asked for; it differs from scene to scene."""
-    instrument, shape = conditions.instrument, conditions.instrument.psf
-    width, e1, e2 = conditions.psf_jitter * rng.standard_normal(3)
-    stretch = (float(0.5 * e1), float(0.5 * e2))
-    if shape.model == "diffraction":
-        r80 = shape.r80_arcsec if conditions.r80_arcsec is None else conditions.r80_arcsec
-        return psf_from_instrument(instrument, r80_arcsec=r80 * (1.0 + width), ellipticity=stretch)
-    if conditions.r80_arcsec is not None:
-        raise ValueError(f"{instrument.name}: R80 is asked for, and its PSF is a Moffat profile")
-    return psf_from_instrument(
-        instrument, fwhm_arcsec=shape.fwhm_arcsec * (1.0 + width), ellipticity=stretch
-    )

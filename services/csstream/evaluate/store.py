@@ -31,6 +31,13 @@ def near_frame(truth: Truth, shape: tuple[int, int]) -> Truth:
     return truth.select(in_x & (truth.y > -0.5 - NEAR) & (truth.y < ny - 0.5 + NEAR))
 
 
+def merged(first: SceneResult, second: SceneResult) -> SceneResult:
+    """Return two results of one scene as one; the second's finds go before the first's."""
+    finds = {**first.finds, **second.finds}
+    seconds = {**first.seconds, **second.seconds}
+    return SceneResult(truth=second.truth, pixels=second.pixels, finds=finds, seconds=seconds)
+
+
 def save(path: Path, result: SceneResult) -> None:
     """Write a scene's result; a half-written file never has the final name."""
     arrays = {f"{TRUTH}/{name}": column for name, column in result.truth.columns().items()}

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from csstream.evaluate.measuring import label
 from csstream.evaluate.store import SceneResult
 from csstream.evaluation.crowding import by_crowding
-from csstream.evaluation.judged import Judged, joined, judge
+from csstream.evaluation.judged import LIMIT, Judged, joined, judge
 from csstream.evaluation.limits import best_recall, separable
 from csstream.evaluation.lists import Truth
 from csstream.evaluation.photometry import (
-    MAG_EDGES,
+    magnitude_edges,
     magnitude_errors,
     pairs_of,
     photometry_by_magnitude,
 )
 from csstream.evaluation.scores import RADII, by_magnitude, false_bright, score_judged
 
-SCORE_EDGES = (16.0, 17.0, 18.0, 19.0, 20.0, 21.0, 22.0, 22.5, 23.0, 23.5, 24.0, 24.5, 25.0)
+FINE_BELOW_LIMIT = (9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0)  # [mag]
+ORDER = ("network+fit", "network", "classical", "classical+fit", "oracle")
+FALSE_BELOW_LIMIT = 2.0  # [mag] finds brighter than this below the limit, i = 23, must be stars
 ORACLE = label("oracle", "given")
 Rows = list[dict[str, Any]]
 
 
-def summarise(results: Sequence[SceneResult]) -> dict[str, Any]:
+def summarise(results: Sequence[SceneResult], limit: float = LIMIT) -> dict[str, Any]:
     """Return the scores of scenes of one kind, joined: facts of the sky, bound, and every arm."""
     truth = Truth.joined([result.truth for result in results])
-    summary: dict[str, Any] = {"sky": _sky(truth, results), "bound": bound_summary(truth)}
+    summary: dict[str, Any] = {
+        "sky": _sky(truth, results, limit),
+        "bound": bound_summary(truth, limit),
+    }
     arms: dict[str, Any] = {}
-    for name in results[0].finds:
-        arms[name] = summarise_arm(judged_arm(results, name)) | {
+    for name in in_order(set.intersection(*(set(result.finds) for result in results))):
+        arms[name] = summarise_arm(judged_arm(results, name, limit)) | {
             "seconds_per_mpx": sum(r.seconds[name] for r in results) / summary["sky"]["mpx"]
         }
     summary["arms"] = arms
@@ -39,41 +44,58 @@ def summarise(results: Sequence[SceneResult]) -> dict[str, Any]:
     return summary
 
 
-def judged_arm(results: Sequence[SceneResult], name: str) -> Judged:
+def in_order(names: Collection[str]) -> list[str]:
+    """Return the names of results, arms first and oracles last, the given PSF first."""
+    known = {name: k for k, name in enumerate(ORDER)}
+
+    def place(name: str) -> tuple[int, str, bool]:
+        arm, _, psf = name.partition(":")
+        return known.get(arm, len(known)), arm, psf != "given"
+
+    return sorted(names, key=place)
+
+
+def judged_arm(results: Sequence[SceneResult], name: str, limit: float = LIMIT) -> Judged:
     """Return one arm's finds in all scenes beside the truth."""
-    return joined([judge(result.finds[name], result.truth) for result in results])
+    return joined([judge(result.finds[name], result.truth, limit) for result in results])
 
 
-def bound_summary(truth: Truth) -> dict[str, Any]:
+def bound_summary(truth: Truth, limit: float = LIMIT) -> dict[str, Any]:
     """Return the recall that the bound allows."""
-    recall = [best_recall(truth, radius) for radius in RADII]
+    recall = [best_recall(truth, radius, limit) for radius in RADII]
     return {"radius": list(RADII), "best_recall": recall}
 
 
 def summarise_arm(judged: Judged) -> dict[str, Any]:
     """Return all scores of one arm."""
-    pairs = pairs_of(judged)
-    false, per_thousand, per_thousand_bright = false_bright(judged)
+    pairs, limit = pairs_of(judged), judged.limit
+    fine = fine_edges(limit)
+    false, per_thousand, per_thousand_bright = false_bright(judged, limit - FALSE_BELOW_LIMIT)
     return {
         "finds": len(judged.finds),
         "lenient": _scores(judged, strict=False),
         "strict": _scores(judged, strict=True),
-        "errors": magnitude_errors(pairs),
+        "errors": magnitude_errors(pairs, limit),
         "false_bright": {
             "number": false,
             "per_1000_scored": per_thousand,
             "per_1000_bright": per_thousand_bright,
         },
-        "by_magnitude": by_magnitude(judged, SCORE_EDGES, RADII[-1]),
-        "by_magnitude_strictest": by_magnitude(judged, SCORE_EDGES, RADII[0]),
-        "photometry": photometry_by_magnitude(pairs, MAG_EDGES),
-        "photometry_fine": photometry_by_magnitude(pairs, SCORE_EDGES),
+        "by_magnitude": by_magnitude(judged, fine, RADII[-1]),
+        "by_magnitude_strictest": by_magnitude(judged, fine, RADII[0]),
+        "photometry": photometry_by_magnitude(pairs, magnitude_edges(limit)),
+        "photometry_fine": photometry_by_magnitude(pairs, fine),
         "crowding": by_crowding(judged),
     }
 
 
-def _sky(truth: Truth, results: Sequence[SceneResult]) -> dict[str, Any]:
-    scored = truth.inside & (truth.mag < 25.0)
+def fine_edges(limit: float = LIMIT) -> tuple[float, ...]:
+    """Return the edges of the bins of the curves over magnitude [mag]."""
+    return tuple(limit - below for below in FINE_BELOW_LIMIT)
+
+
+def _sky(truth: Truth, results: Sequence[SceneResult], limit: float) -> dict[str, Any]:
+    scored = truth.inside & (truth.mag < limit)
     lost = ~separable(truth)[scored]
     return {
         "scenes": len(results),

@@ -11,6 +11,28 @@ HEAD = (
 )
 
 
+def all_lines(content: dict[str, Any]) -> Iterator[str]:
+    """Yield the main figures of an evaluation."""
+    for kind in content["kinds"]:
+        facts = kind["conditions"].items()
+        yield ", ".join(f"{key} {value}" for key, value in facts if value is not None)
+        yield from lines(kind)
+        yield ""
+    for row in content["must_hold"]:
+        value = "–" if row["value"] is None else f"{row['value']:.3f}"
+        head = f"{row['title']:62s} {row['floor']:>14s} {row['goal']:>14s}"
+        yield f"{head} {value:>8s} {row['verdict']:12s} {row['remark']}"
+    if content["repeatability"]:
+        yield from _repeated(content["repeatability"])
+
+
+def _repeated(repeated: dict[str, Any]) -> Iterator[str]:
+    yield f"scatter over the bound in {repeated['realisations']} exposures (found in 80 %)"
+    for name, bins in repeated["arms"].items():
+        cells = (f"{row['over_bound']:5.2f} {row['found']:5.2f}" for row in bins)
+        yield f"{name:24s} " + " ".join(cells)
+
+
 def lines(summary: dict[str, Any]) -> Iterator[str]:
     """Yield the main figures of one kind of scene."""
     sky, bound = summary["sky"], summary["bound"]
@@ -22,6 +44,7 @@ def lines(summary: dict[str, Any]) -> Iterator[str]:
     yield HEAD
     for name, arm in summary["arms"].items():
         yield _scores(name, arm)
+    yield ""
     first = next(iter(summary["arms"].values()))["photometry"]
     yield f"{'':24s} " + " ".join(f"{r['low']:g}-{r['high']:g}".rjust(11) for r in first)
     for name, arm in summary["arms"].items():

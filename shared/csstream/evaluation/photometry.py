@@ -8,12 +8,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from csstream.evaluation.judged import WIDEST, Judged
+from csstream.evaluation.judged import LIMIT, WIDEST, Judged
 from csstream.evaluation.lists import MAG_PER_RELATIVE_FLUX, Float, Mask
 from csstream.evaluation.statistics import robust_width
 
-MAG_EDGES = (18.5, 20.0, 21.0, 22.0, 23.0, 24.0, 24.5)  # [mag]
-BRIGHTEST = 18.5  # [mag] brighter stars saturate where the PSF is sharpest
+BELOW_LIMIT = (6.5, 5.0, 4.0, 3.0, 2.0, 1.0, 0.5)  # [mag] edges: 18.5 to 24.5 for a limit of 25
+# Stars brighter than the first edge saturate where the PSF is sharpest: they are not judged.
+
+
+def magnitude_edges(limit: float = LIMIT) -> tuple[float, ...]:
+    """Return the edges of the bins in which photometry is judged [mag]."""
+    return tuple(limit - below for below in BELOW_LIMIT)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,9 +60,12 @@ def pairs_of(judged: Judged, radius: float = WIDEST) -> Pairs:
     )
 
 
-def magnitude_errors(pairs: Pairs) -> dict[str, float]:
-    """Return mean and median of |Δm| and the pull widths of all scored stars that were found."""
-    usable = pairs.mag >= BRIGHTEST
+def magnitude_errors(pairs: Pairs, limit: float = LIMIT) -> dict[str, float]:
+    """Return mean and median of |Δm| and the pull widths of all scored stars that were found.
+
+    Pulls are of the stars that cannot saturate.
+    """
+    usable = pairs.mag >= magnitude_edges(limit)[0]
     return {
         "mean_abs_dm": _mean(np.abs(pairs.miss)),
         "median_abs_dm": _median(np.abs(pairs.miss)),
@@ -67,9 +75,7 @@ def magnitude_errors(pairs: Pairs) -> dict[str, float]:
     }
 
 
-def photometry_by_magnitude(
-    pairs: Pairs, edges: Sequence[float] = MAG_EDGES
-) -> list[dict[str, float]]:
+def photometry_by_magnitude(pairs: Pairs, edges: Sequence[float]) -> list[dict[str, float]]:
     """Return per bin of true magnitude what light curves and colours feel.
 
     ``width_over_bound`` is the robust width of Δm/σ per star and ``bias_over_sigma`` its median;

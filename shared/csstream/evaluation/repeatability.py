@@ -7,9 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from csstream.evaluation.judged import LIMIT, judge
+from csstream.evaluation.judged import judge
 from csstream.evaluation.lists import Finds, Float, Truth
-from csstream.evaluation.photometry import MAG_EDGES
 from csstream.evaluation.statistics import MAD_TO_SIGMA
 
 OFTEN = 0.8  # share of the frames in which a star must be found
@@ -25,9 +24,7 @@ def magnitudes_over_frames(truth: Truth, frames: Sequence[Finds]) -> Float:
     return series
 
 
-def repeatability(
-    truth: Truth, series: Float, edges: Sequence[float] = MAG_EDGES
-) -> list[dict[str, float]]:
+def repeatability(truth: Truth, series: Float, edges: Sequence[float]) -> list[dict[str, float]]:
     """Return per bin of true magnitude how the scatter of a star compares with its bound.
 
     Parameters
@@ -47,11 +44,14 @@ def repeatability(
     scatter, offset = np.full(len(truth), np.nan), np.full(len(truth), np.nan)
     kept = series[:, lasting]
     middle = np.nanmedian(kept, axis=0)
-    scatter[lasting] = MAD_TO_SIGMA * np.nanmedian(np.abs(kept - middle), axis=0)
+    found = np.isfinite(kept).sum(axis=0)
+    # The median of a few frames lies too close to them (Croux & Rousseeuw 1992).
+    few = found / (found - 0.8)
+    scatter[lasting] = few * MAD_TO_SIGMA * np.nanmedian(np.abs(kept - middle), axis=0)
     offset[lasting] = middle - truth.mag[lasting]
     rows = []
     for low, high in pairwise(edges):
-        inside = truth.inside & (truth.mag >= low) & (truth.mag < min(high, LIMIT))
+        inside = truth.inside & (truth.mag >= low) & (truth.mag < high)
         used = inside & lasting & np.isfinite(truth.sigma_mag)
         row = {"low": low, "high": high, "stars": int(inside.sum())}
         row["found"] = float(lasting[inside].mean()) if inside.any() else float("nan")
