@@ -15,14 +15,15 @@ import argparse
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 
-from csstream.evaluation.scores import partners, score
-from csstream.imaging.candidates import DetectionStrategy
+from csstream.evaluation.scores import Score, partners, score
 from csstream.imaging.classical import ClassicalStrategy
 from csstream.imaging.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.source_table import SourceTable
 from csstream.imaging.strategies import choose_strategy
 from csstream.instruments.instrument import Instrument, load_instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
@@ -31,6 +32,7 @@ from csstream.simulation.frames import background_level, render_frame
 SCORED_SNR, FAINTEST_SNR = 12.0, 4.77
 RADII = (0.25, 0.5, 1.0)  # [pixel]
 OVERSAMPLING, HALF_WIDTH = 4, 80
+Float = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +61,20 @@ def main() -> None:
     pnet, _ = choose_strategy(instrument, method="pnet")
     strategies = {"PNet": pnet, "classical": ClassicalStrategy()}
     print(
-        f"{'PSF':24s} {'strategy':10s} stars  finds  recall at {RADII} px   F1 at them"
-        "            |dm| mean, median"
+        f"{'PSF':24s} {'strategy':10s} stars finds   recall at {RADII} px   F1 at them"
+        f"        |dm| mean, median   of stars that both find"
     )
     for number, shape in enumerate(SHAPES):
         rng = np.random.default_rng([arguments.seed, number])
-        truth, frame, scored = _scene(instrument, shape, arguments.size, rng)
-        for name, strategy in strategies.items():
-            print(f"{shape.name:24s} {name:10s} {_row(frame, strategy, instrument, truth, scored)}")
+        truth, frame, limit = _scene(instrument, shape, arguments.size, rng)
+        lists = {
+            name: measure_frame(frame, one, nominal_psf=psf_from_instrument(instrument)).sources
+            for name, one in strategies.items()
+        }
+        rows = [_score(sources, truth, frame.shape, limit) for sources in lists.values()]
+        both = np.all([np.isfinite(row.miss) for row in rows], axis=0)
+        for name, row in zip(lists, rows, strict=True):
+            print(f"{shape.name:24s} {name:10s} {_text(row, both)}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -136,30 +144,33 @@ def kolmogorov_psf(fwhm: float) -> PixelPsf:
     return PixelPsf(samples * (OVERSAMPLING**2 / samples.sum()), OVERSAMPLING)
 
 
-def _row(
-    frame: Frame,
-    strategy: DetectionStrategy,
-    instrument: Instrument,
-    truth: StarCatalogue,
-    limit: float,
-) -> str:
-    sources = measure_frame(frame, strategy, nominal_psf=psf_from_instrument(instrument)).sources
-    scored = truth.inside(frame.shape) & (truth.mag < limit)
-    counted = np.asarray(sources.mag) < limit
-    results = []
-    for radius in RADII:
-        other = partners(sources.x, sources.y, truth.x, truth.y, radius)
-        results.append(score(other, counted, scored))
-    hit = other >= 0
-    hit[hit] = scored[other[hit]]
-    miss = np.abs(np.asarray(sources.mag)[hit] - truth.mag[other[hit]])
-    miss = miss[np.isfinite(miss)]
+@dataclass(frozen=True, eq=False)
+class Row:
+    """How good one list of stars is; ``miss`` [mag] of every scored star, nan where not found."""
+
+    finds: int
+    scores: list[Score]
+    miss: Float
+
+
+def _score(sources: SourceTable, truth: StarCatalogue, shape: tuple[int, int], limit: float) -> Row:
+    scored = truth.inside(shape) & (truth.mag < limit)
+    mag = np.asarray(sources.mag)
+    matches = [partners(sources.x, sources.y, truth.x, truth.y, radius) for radius in RADII]
+    miss = np.full(len(truth), np.nan)
+    other = matches[-1]
+    miss[other[other >= 0]] = mag[other >= 0] - truth.mag[other[other >= 0]]
+    scores = [score(match, mag < limit, scored) for match in matches]
+    return Row(len(sources), scores, np.abs(miss[scored]))
+
+
+def _text(row: Row, both: npt.NDArray[np.bool_]) -> str:
+    recall, f1 = ([f"{getattr(s, name):.3f}" for s in row.scores] for name in ("recall", "f1"))
+    found = row.miss[np.isfinite(row.miss)]
     return (
-        f"{int(scored.sum()):5d} {len(sources):6d}  "
-        + " ".join(f"{r.recall:.3f}" for r in results)
-        + "        "
-        + " ".join(f"{r.f1:.3f}" for r in results)
-        + f"      {miss.mean():.3f} {np.median(miss):.3f}"
+        f"{row.miss.size:5d} {row.finds:5d}   {' '.join(recall)}         {' '.join(f1)}"
+        f"   {found.mean():.3f} {np.median(found):.3f}"
+        f"         {row.miss[both].mean():.3f} {np.median(row.miss[both]):.3f}"
     )
 
 
