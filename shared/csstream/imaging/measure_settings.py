@@ -24,3 +24,4 @@ class MeasureSettings:
     background_mesh: int = DEFAULT_MESH  # [pixel]
     poor_chi2: float = 5.0
     cosmic_rays: bool = True
+    threads: int = 1  # of the joint fit; the result does not depend on it

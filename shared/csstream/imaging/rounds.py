@@ -65,9 +65,10 @@ def fit_in_rounds(
             position_prior=position_sigma * loosening,
             psf_error=max(estimate.error, settings.least_psf_error),
             background_mesh=settings.background_mesh,
+            threads=settings.threads,
         )
         fit = joint_fit(
-            frame.image, frame.mask, level, estimate.psf.central, stars.x, stars.y, stars.flux,
+            frame.image, frame.mask, level, estimate.psf, stars.x, stars.y, stars.flux,
             read_noise=frame.read_noise, settings=options, noise_scale=scale,
         )  # fmt: skip
         if number == last:
