@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,9 @@ def command(
     method: Annotated[str, typer.Option(help="auto, pnet or classical.")] = "auto",
     provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     plot: Annotated[Path | None, typer.Option(help="PNG of the frame with its stars.")] = None,
+    threads: Annotated[
+        int, typer.Option(min=0, help="CPU cores to use; 0: all. The result is the same.")
+    ] = 0,
 ) -> None:
     """Measure all stars of one FITS frame."""
     from csstream.imaging.catalogue_io import FORMATS
@@ -34,28 +38,43 @@ def command(
     if provider not in ("cpu", "cuda"):
         raise typer.BadParameter(f"provider {provider!r} is not cpu or cuda")
     try:
-        _detect(frame, output, instrument, method, provider, plot)  # type: ignore[arg-type]
+        _detect(frame, output, instrument, method, provider, plot, threads or _cores())  # type: ignore[arg-type]
     except (FrameError, ValueError, OSError) as error:
         typer.echo(f"csstream detect: {error}", err=True)
         raise typer.Exit(1) from error
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _detect(
-    path: Path, output: Path, name: str | None, method: Method, provider: Any, plot: Path | None
+    path: Path,
+    output: Path,
+    name: str | None,
+    method: Method,
+    provider: Any,
+    plot: Path | None,
+    threads: int,
 ) -> None:
     from csstream.imaging.catalogue_io import write_catalogue
     from csstream.imaging.fits_io import read_frame
-    from csstream.imaging.measure import measure_frame
+    from csstream.imaging.measure import MeasureSettings, measure_frame
     from csstream.imaging.psf import psf_from_instrument
     from csstream.imaging.strategies import choose_strategy
 
     instrument = _instrument(path, name)
-    strategy, message = choose_strategy(instrument, method, provider=provider)
+    strategy, message = choose_strategy(instrument, method, provider=provider, threads=threads)
     if message:
         typer.echo(message, err=True)
     frame = read_frame(path, instrument, require_time=False)
     try:
-        measured = measure_frame(frame, strategy, nominal_psf=psf_from_instrument(instrument))
+        measured = measure_frame(
+            frame,
+            strategy,
+            nominal_psf=psf_from_instrument(instrument),
+            settings=MeasureSettings(threads=threads),
+        )
     except FrameError as error:
         raise FrameError(error.reason, f"{path}: {error}") from error
     meta = {

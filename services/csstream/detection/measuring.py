@@ -122,7 +122,13 @@ def _measured(
     frame: Frame, station: Station, reference: ReferenceStars | None, path: Path
 ) -> Measured:
     try:
-        return measure_frame(frame, station.strategy, nominal_psf=station.psf, reference=reference)
+        return measure_frame(
+            frame,
+            station.strategy,
+            nominal_psf=station.psf,
+            reference=reference,
+            settings=station.settings,
+        )
     except FrameError as error:
         raise BadInputError(error.reason, f"{path}: {error}") from error
     except InferenceError as error:  # a busy or broken processor

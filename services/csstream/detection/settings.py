@@ -21,7 +21,7 @@ class DetectionSettings(ServiceSettings):
         "auto", description="auto: PNet where the instrument has weights, else classical"
     )
     provider: Literal["cpu", "cuda"] = Field("cpu", description="where the network runs")
-    threads: int = Field(1, ge=1, description="of the network; 1 gives the same bytes anywhere")
+    threads: int = Field(1, ge=1, description="of network and fit; the bytes do not depend on it")
     allowed_roots: list[Path] = Field(
         default_factory=lambda: [Path("/")], description="directories that frames may lie in"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from csstream.contracts.errors import FatalError
 from csstream.imaging.candidates import DetectionStrategy
+from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.psf import PixelPsf, psf_from_instrument
 from csstream.imaging.strategies import Method, NoWeightsError, choose_strategy
 from csstream.inference.session import InferenceError, Provider
@@ -22,6 +23,7 @@ class Station:
     strategy: DetectionStrategy
     psf: PixelPsf  # nominal
     match_radius_arcsec: float
+    settings: MeasureSettings
 
 
 def make_stations(
@@ -48,7 +50,9 @@ def make_stations(
         psf = psf_from_instrument(instrument)
         radius = match_radius_fwhm * psf.fwhm * instrument.detector.pixel_scale_arcsec
         strategy = _strategy(instrument, method, provider, threads)
-        stations[instrument.name] = Station(instrument, strategy, psf, radius)
+        stations[instrument.name] = Station(
+            instrument, strategy, psf, radius, MeasureSettings(threads=threads)
+        )
     return stations
 
 
