@@ -1,3 +1,7 @@
+import dataclasses
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -6,6 +10,8 @@ from csstream.imaging.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
 from csstream.imaging.psf import psf_from_instrument
+from csstream.imaging.strategies import choose_strategy
+from csstream.inference.cards import find_weights, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue, electrons_from_magnitudes
@@ -105,6 +111,26 @@ def test_a_higher_threshold_finds_fewer(session, scene, found):
     background = estimate_background(frame.image, frame.mask)
     strict = PnetStrategy(session, PnetSettings(threshold=0.6)).detect(frame, background, psf)
     assert 0 < len(strict) < len(found)
+
+
+def test_weights_of_ones_own_are_taken_by_their_path(tmp_path):
+    shipped = find_weights("pnet-csst-i")
+    for end in (".onnx", ".json"):
+        shutil.copy(shipped.with_suffix(end), tmp_path / f"mine{end}")
+    camera = dataclasses.replace(load_instrument("ogle4-i"), weights=str(tmp_path / "mine.onnx"))
+    strategy, message = choose_strategy(camera)
+    assert strategy.name == "pnet"
+    assert message == ""
+
+
+def test_radii_and_the_position_prior_follow_the_card(tmp_path):
+    shipped = find_weights("pnet-csst-i")
+    shutil.copy(shipped, tmp_path / "wide.onnx")
+    card = json.loads(shipped.with_suffix(".json").read_text())
+    write_card(tmp_path / "wide.onnx", card | {"radii": {"merge": 1, "doubt": 2, "offset": 1.5}})
+    strategy = PnetStrategy(open_session(tmp_path / "wide.onnx"))
+    assert strategy.radii.doubt == 2
+    assert strategy.position_sigma == pytest.approx(0.15)
 
 
 def test_the_strategy_says_who_it_is(session):
