@@ -92,15 +92,20 @@ class PixelPsf:
     @cached_property
     def fwhm(self) -> float:
         """Full width at half maximum of the azimuthal mean, pixel response included [pixel]."""
-        radius = np.linspace(0.0, self.half_width, 64 * self.half_width + 1)
-        angle = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
-        dx = np.outer(np.cos(angle), radius)
-        dy = np.outer(np.sin(angle), radius)
-        profile = self.evaluate(dx, dy).mean(axis=0)
+        coarse = np.arange(0.0, self.half_width + 0.5, 0.5)
+        below = int(np.argmax(self._mean_at(coarse) < 0.5 * self._mean_at(coarse[:1])))
+        radius = np.linspace(0.0, coarse[below], 64 * below // 2 + 1)
+        profile = self._mean_at(radius)
         first = int(np.argmax(profile < 0.5 * profile[0]))
         low, high = profile[first], profile[first - 1]
         step = radius[1] - radius[0]
         return float(2.0 * (radius[first] - step * (0.5 * profile[0] - low) / (high - low)))
+
+    def _mean_at(self, radius: Float) -> Float:
+        """Return the azimuthal mean at radii (n,) [pixel]."""
+        angle = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
+        dx, dy = np.outer(np.cos(angle), radius), np.outer(np.sin(angle), radius)
+        return np.asarray(self.evaluate(dx, dy).mean(axis=0))
 
     def evaluate(self, dx: npt.ArrayLike, dy: npt.ArrayLike) -> Float:
         """Return the pixel's response at offsets ``dx, dy`` [pixel]; zero beyond the table."""

@@ -19,7 +19,14 @@ from csstream.imaging.moffat_fits import typical_shape
 from csstream.imaging.psf import PixelPsf, moffat_psf
 from csstream.imaging.psf_blur import framed
 from csstream.imaging.psf_fit import fit_width
-from csstream.imaging.psf_patches import LINEAR_SHARE, Patches, cut, half_width, psf_stars
+from csstream.imaging.psf_patches import (
+    FIRST_HALF_FWHM,
+    LINEAR_SHARE,
+    Patches,
+    cut,
+    half_width,
+    psf_stars,
+)
 from csstream.imaging.psf_shape import refine_shape
 from csstream.imaging.psf_tiles import (
     UNKNOWN_ERROR,
@@ -30,13 +37,14 @@ from csstream.imaging.psf_tiles import (
     without_hits,
 )
 
-MAX_STARS = 300
+MAX_STARS = 250
 FIRST_STARS = 150  # of the first PSF
 LEAST_STARS = 5
 LEAST_FOR_SHAPE = 20
-SHAPE_FROM = 0.002  # relative error of a PSF, its width fitted, above which its shape is
+SHAPE_FROM = 0.003  # relative error of a PSF, its width fitted, above which its shape is
 GOOD_START = 0.03  # relative error of the nominal PSF, its width fitted, that needs no other
 LEAST_ERROR = 0.001  # of any PSF
+FIRST_ERROR = 0.01  # of a PSF from stars whose neighbours are not all known
 DOUBT = {"extension": 0.2}  # sigma of a blur over the PSF's variance, before any star is seen
 MOST_DOUBT = 1.0
 
@@ -95,10 +103,12 @@ def _from_tiles(tiles: list[Tile], start: PixelPsf, frame: Frame) -> PsfEstimate
     clean = [without_hits(tile, start, frame.read_noise) for tile in tiles]
     if sum(tile.found.size for tile in clean) < LEAST_STARS:
         return nothing
-    patches = tile_patches(clean, psf, half_width(psf.fwhm), frame, FIRST_STARS)
+    half = half_width(psf.fwhm, FIRST_HALF_FWHM)
+    patches = tile_patches(clean, psf, half, frame, FIRST_STARS)
     if patches.free.size < LEAST_STARS:
         return nothing
-    return _refined(replace(nothing, method="empirical"), patches, 0)
+    first = _refined(replace(nothing, method="empirical"), patches, 0)
+    return replace(first, error=max(first.error, FIRST_ERROR))
 
 
 def _refined(estimate: PsfEstimate, patches: Patches, degree: int) -> PsfEstimate:

@@ -7,7 +7,7 @@ do not pull the width. Patches that no PSF explains are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from csstream.imaging.psf_patches import Patches, PatchSystems, advance, systems
 Float = npt.NDArray[np.float64]
 
 ROUNDS = 6
-SETTLED = 3e-4  # of the PSF's variance: a smaller step ends the rounds
+LINEAR = 0.03  # of the PSF's variance: after a smaller step another would change nothing
+LEAST_TOLERANCE = 0.003  # relative error of a profile beyond the noise
 MAX_STEP = 0.3  # of the PSF's variance, per round
 STARS_PER_DEGREE = (0, 40, 100)
 GAIN_PER_NUMBER = 8.0  # of chi2, that a higher degree must bring for each of its numbers
@@ -55,19 +56,21 @@ def fit_width(
     """
     variance = (psf.fwhm / 2.3548) ** 2
     places = patches.places()
-    solved = _solved(psf, patches, tolerance)
-    used = np.ones(patches.free.size, bool)
     for _ in range(ROUNDS):
+        solved = _solved(psf, patches, tolerance)
         used = explained(solved)
         degree, blur = _best_blur(psf, solved, used, places, doubt * variance, most_degree)
         blur = np.clip(blur, -MAX_STEP * variance, MAX_STEP * variance)
+        amounts = _basis(psf, places, degree) @ blur.T
         psf = blurred_field(psf, blur, degree)
-        advance(patches, solved, _basis(psf, places, degree) @ blur.T)
-        error = profile_error(solved, used)
-        solved = _solved(psf, patches, max(min(2.0 * error, tolerance), 0.003))
-        if np.abs(blur).max() < SETTLED * variance:
+        advance(patches, solved, amounts)
+        left = _after(solved, amounts)
+        if np.abs(amounts).max() < LINEAR * variance:
             break
-    return WidthFit(psf, patches, used, profile_error(solved, used))
+        tolerance = max(min(2.0 * profile_error(left, used), tolerance), LEAST_TOLERANCE)
+    used = explained(left)
+    error = np.hypot(profile_error(left, used), _blur_error(psf, left, used))
+    return WidthFit(psf, patches, used, float(error))
 
 
 def explained(solved: PatchSystems) -> npt.NDArray[np.bool_]:
@@ -85,12 +88,15 @@ def explained(solved: PatchSystems) -> npt.NDArray[np.bool_]:
 
 
 def profile_error(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
-    """Relative error of the profile that explains what is left of the brighter patches."""
+    """Relative error of the profile that explains what is left of the brighter patches.
+
+    Of those the best quarter says it: hidden neighbours are no error of the PSF.
+    """
     if not used.any():
         return np.inf
     excess, _ = _excess(solved, used)
     bright = used & (solved.signal >= np.quantile(solved.signal[used], 0.5))
-    return float(np.sqrt(max(float(np.median(excess[bright])), 0.0)))
+    return float(np.sqrt(max(float(np.quantile(excess[bright], BEST_SHARE)), 0.0)))
 
 
 def _excess(solved: PatchSystems, known: npt.NDArray[np.bool_]) -> tuple[Float, Float]:
@@ -99,6 +105,26 @@ def _excess(solved: PatchSystems, known: npt.NDArray[np.bool_]) -> tuple[Float, 
     signal = np.where(known, solved.signal, 1.0)
     noise = max(1.0, float(np.quantile((solved.chi2 / freedom)[known], 0.1)))
     return (solved.chi2 - noise * freedom) / signal, noise * np.sqrt(2.0 * freedom) / signal
+
+
+def _after(solved: PatchSystems, amounts: Float) -> PatchSystems:
+    """Return the systems with the chi2 that is left once the modes took ``amounts`` (n, q)."""
+    pulled = np.einsum("nq,nq->n", amounts, solved.gradient)
+    held = np.einsum("na,nab,nb->n", amounts, solved.normal, amounts)
+    return replace(solved, chi2=solved.chi2 - 2.0 * pulled + held)
+
+
+def _blur_error(psf: FieldPsf, solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
+    """Relative error of the PSF's peak that the blur's own error makes."""
+    if not used.any():
+        return np.inf
+    core = core_of(psf.central)
+    table = psf.central.samples[core, core]
+    middle = table.shape[0] // 2
+    slope = blur_modes(table, psf.oversampling)[:, middle, middle] / table[middle, middle]
+    normal = solved.normal[used].sum(axis=0)
+    normal += 1e-12 * np.trace(normal) * np.eye(normal.shape[0])
+    return float(np.sqrt(max(slope @ np.linalg.solve(normal, slope), 0.0)))
 
 
 def _solved(psf: FieldPsf, patches: Patches, tolerance: float) -> PatchSystems:

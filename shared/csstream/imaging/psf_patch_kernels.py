@@ -33,6 +33,14 @@ def local_table(terms: Float, weights: Float, table: Float) -> None:
 
 
 @njit(cache=True, nogil=True)
+def first_last(origin: int, step: int, size: int, side: int) -> tuple[int, int]:
+    """Range of pixels whose four taps, from ``origin`` in steps of ``step``, lie in a table."""
+    low = 0 if origin >= 0 else (-origin + step - 1) // step
+    high = (size - 4 - origin) // step + 1
+    return min(low, side), max(min(high, side), min(low, side))
+
+
+@njit(cache=True, nogil=True)
 def fill_star(table: Float, step: int, centre: int, left: float, low: float, out: Float) -> None:
     """Write a star's response and its slopes by position to ``out`` (3, side, side).
 
@@ -47,22 +55,44 @@ def fill_star(table: Float, step: int, centre: int, left: float, low: float, out
     spline_weights(v - j0 - 1, wy)
     spline_slopes(u - i0 - 1, sx)
     spline_slopes(v - j0 - 1, sy)
-    for j in range(side):
-        row = j0 + j * step
-        for i in range(side):
-            column = i0 + i * step
-            value, by_x, by_y = 0.0, 0.0, 0.0
-            if row >= 0 and column >= 0 and row + 3 < n and column + 3 < n:
-                for b in range(4):
-                    line, slope = 0.0, 0.0
-                    for a in range(4):
-                        c = table[row + b, column + a]
-                        line += wx[a] * c
-                        slope += sx[a] * c
-                    value += wy[b] * line
-                    by_x -= wy[b] * slope
-                    by_y -= sy[b] * line
-            out[0, j, i], out[1, j, i], out[2, j, i] = value, step * by_x, step * by_y
+    first, last = first_last(i0, step, n, side)
+    bottom, top = first_last(j0, step, n, side)
+    out[:] = 0.0
+    for j in range(bottom, top):
+        for b in range(4):
+            taps = table[j0 + j * step + b]
+            weight, slope = wy[b], -step * sy[b]
+            for i in range(first, last):
+                at = i0 + i * step
+                c0, c1, c2, c3 = taps[at], taps[at + 1], taps[at + 2], taps[at + 3]
+                line = wx[0] * c0 + wx[1] * c1 + wx[2] * c2 + wx[3] * c3
+                out[0, j, i] += weight * line
+                out[1, j, i] -= weight * step * (sx[0] * c0 + sx[1] * c1 + sx[2] * c2 + sx[3] * c3)
+                out[2, j, i] += slope * line
+
+
+@njit(cache=True, nogil=True)
+def add_star(
+    table: Float, step: int, centre: int, left: float, low: float, flux: float, out: Float
+) -> None:
+    """Add a star's light to ``out`` (side, side); arguments as :func:`fill_star`."""
+    side, n = out.shape[0], table.shape[0]
+    wx, wy = np.empty(4), np.empty(4)
+    u, v = left * step + centre, low * step + centre
+    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
+    spline_weights(u - i0 - 1, wx)
+    spline_weights(v - j0 - 1, wy)
+    first, last = first_last(i0, step, n, side)
+    bottom, top = first_last(j0, step, n, side)
+    for j in range(bottom, top):
+        for b in range(4):
+            taps = table[j0 + j * step + b]
+            f = flux * wy[b]
+            w0, w1, w2, w3 = f * wx[0], f * wx[1], f * wx[2], f * wx[3]
+            for i in range(first, last):
+                at = i0 + i * step
+                line = w0 * taps[at] + w1 * taps[at + 1] + w2 * taps[at + 2] + w3 * taps[at + 3]
+                out[j, i] += line
 
 
 @njit(cache=True, nogil=True)
@@ -83,17 +113,16 @@ def add_modes(
     i0, j0 = math.floor(u) - 1, math.floor(v) - 1
     spline_weights(u - i0 - 1, wx)
     spline_weights(v - j0 - 1, wy)
-    for j in range(side):
-        row = j0 + j * step
-        for i in range(side):
-            column = i0 + i * step
-            if row < 0 or column < 0 or row + 3 >= n or column + 3 >= n:
-                continue
+    first, last = first_last(i0, step, n, side)
+    bottom, top = first_last(j0, step, n, side)
+    for j in range(bottom, top):
+        for i in range(first, last):
             target = out[j * side + i]
             for b in range(4):
+                row = modes[j0 + j * step + b]
                 for a in range(4):
                     weight = flux * wy[b] * wx[a]
-                    taps = modes[row + b, column + a]
+                    taps = row[i0 + i * step + a]
                     for m in range(q):
                         target[m] += weight * taps[m]
 
@@ -122,7 +151,7 @@ def cut_patches(
     ny, nx = residual.shape
     n, side = bare.shape[0], bare.shape[1]
     half = side // 2
-    table, star = np.empty(terms.shape[1:]), np.empty((3, side, side))
+    table = np.empty(terms.shape[1:])
     for k in range(n):
         left, low = anchor_x[k] - half, anchor_y[k] - half
         for j in range(side):
@@ -133,8 +162,7 @@ def cut_patches(
                 weights[k, j, i] = weight[row, column] if inside else 0.0
         local_table(terms, field[k], table)
         for m in range(start[k], start[k + 1]):
-            fill_star(table, step, centre, left - x[m], low - y[m], star)
-            bare[k] += flux[m] * star[0]
+            add_star(table, step, centre, left - x[m], low - y[m], flux[m], bare[k])
 
 
 @njit(cache=True, nogil=True)
@@ -189,18 +217,16 @@ def solve_patches(
         count, first = free[k], start[k]
         unknown = 3 * count + 1
         slopes, changes = np.empty((pixels, unknown)), np.zeros((pixels, q))
-        rest, weight = bare[k].copy().ravel(), weights[k].copy().ravel()
-        local_table(terms, field[k], table)
+        left_over = bare[k].copy()
+        rest, weight = left_over.ravel(), weights[k].copy().ravel()
+        if k == 0 or terms.shape[0] > 1:
+            local_table(terms, field[k], table)
         for m in range(first, start[k + 1]):
-            fill_star(table, step, centre, left - x[m], low - y[m], star)
-            for p in range(pixels):
-                rest[p] -= flux[m] * star[0].ravel()[p]
-            at = 3 * (m - first)
             if m - first < count:
-                scale = max(flux[m], 0.0)
-                slopes[:, at] = star[0].ravel()
-                slopes[:, at + 1] = scale * star[1].ravel()
-                slopes[:, at + 2] = scale * star[2].ravel()
+                fill_star(table, step, centre, left - x[m], low - y[m], star)
+                _note_slopes(star, flux[m], 3 * (m - first), rest, slopes)
+            else:
+                add_star(table, step, centre, left - x[m], low - y[m], -flux[m], left_over)
             if m == first or flux[m] > MODE_SHARE * flux[first]:
                 add_modes(modes, step, centre, left - x[m], low - y[m], flux[m], side, changes)
         slopes[:, unknown - 1] = 1.0
@@ -230,6 +256,19 @@ def solve_patches(
         for m in range(count):
             own[first + m] = solution[3 * m : 3 * m + 3, q]
             by_mode[first + m] = solution[3 * m : 3 * m + 3, :q]
+
+
+@njit(cache=True, nogil=True)
+def _note_slopes(star: Any, flux: float, at: int, rest: Any, slopes: Any) -> None:
+    """Take a star from ``rest`` and write its three columns of ``slopes``."""
+    side, scale = star.shape[1], max(flux, 0.0)
+    for j in range(side):
+        for i in range(side):
+            p = j * side + i
+            rest[p] -= flux * star[0, j, i]
+            slopes[p, at] = star[0, j, i]
+            slopes[p, at + 1] = scale * star[1, j, i]
+            slopes[p, at + 2] = scale * star[2, j, i]
 
 
 @njit(cache=True, nogil=True)

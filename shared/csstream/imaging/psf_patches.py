@@ -18,8 +18,9 @@ from csstream.imaging.psf_blur import core_of
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
-HALF_FWHM = 2.9  # [FWHM] half-width of a patch
-LEAST_HALF = 5  # [pixel]
+HALF_FWHM = 2.4  # [FWHM] half-width of a patch
+FIRST_HALF_FWHM = 1.9  # where only some neighbours are known
+LEAST_HALF = 4  # [pixel]
 MARGIN = 1.5  # [pixel] stars this far outside a patch are fitted along
 FAR_FWHM = 3.0  # [FWHM] beyond, a star's light hardly changes with the PSF
 MOST_FREE = 12  # stars of a patch that are fitted along
@@ -100,9 +101,9 @@ def psf_stars(fit: FitResult, image: Image, saturation: float, most: int) -> Int
     return np.sort(order[np.argsort(rank, kind="stable")[:most]])
 
 
-def half_width(fwhm: float) -> int:
+def half_width(fwhm: float, in_fwhm: float = HALF_FWHM) -> int:
     """Half-width of a patch for a PSF of ``fwhm`` [pixel]."""
-    return max(LEAST_HALF, int(np.ceil(HALF_FWHM * fwhm)))
+    return max(LEAST_HALF, round(in_fwhm * fwhm))
 
 
 def joined(parts: list[Patches]) -> Patches:

@@ -20,8 +20,9 @@ from csstream.imaging.psf_patches import Patches, cut, joined, psf_stars
 
 Float = npt.NDArray[np.float64]
 
-SIDE = 512  # [pixel] of a tile, about
-MAX_TILES = 16
+SIDE = 320  # [pixel] of a tile, about
+MAX_TILES = 30
+LEAST_TILES = 3
 ENOUGH_STARS = 150  # unsaturated ones well above the noise: no further tile is looked at
 DETECTION = 5.0  # [sigma]
 BRIGHT = 60.0  # [sigma] of a star's brightest pixel that counts as well above the noise
@@ -59,7 +60,7 @@ def bright_tiles(frame: Frame, linear: float) -> list[Tile]:
         tiles.append(_searched(tile))
         peak = tiles[-1].found["peak"]
         stars += int(np.count_nonzero((peak > BRIGHT * background.rms) & (peak < linear)))
-        if stars >= ENOUGH_STARS:
+        if stars >= ENOUGH_STARS and len(tiles) >= LEAST_TILES:
             break
     return tiles
 
