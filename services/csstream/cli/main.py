@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("csstream.cli.run:command", "Run the whole chain, from frames to alerts and report."),
     "detect": ("csstream.cli.detect:command", "Measure all stars of one FITS frame."),
+    "bound": ("csstream.cli.bound:command", "Compute the smallest errors that photons allow."),
     "evaluate": ("csstream.cli.evaluate:app", "Compare measurements with known truth."),
     "examine": ("csstream.cli.examine:command", "Look for variable stars in light curves."),
     "alerts": ("csstream.cli.alerts:command", "Read alerts as they come."),

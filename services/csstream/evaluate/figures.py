@@ -29,6 +29,7 @@ TITLES = {
     "classical": "classical",
     "classical+fit": "classical finder, joint fit",
     "oracle": "oracle",
+    "oracle25.7": "oracle, stars to 25.7",
 }
 DASHES = {"given": "-", "estimated": "--"}
 
@@ -92,7 +93,7 @@ def draw_differences(pairs: Pairs, name: str) -> Figure:
     known = np.isfinite(pairs.miss)
     axes.hist2d(
         pairs.mag[known],
-        np.clip(pairs.miss[known], -half, half),
+        pairs.miss[known],
         bins=(220, 160),
         range=((steps[0], 25.0), (-half, half)),
         cmap="Blues",
@@ -121,11 +122,16 @@ def draw_over_bound(summary: Summary) -> Figure:
         left.plot(middles(rows), column(rows, "width_over_bound"), label=title(name), **style)
         right.plot(middles(rows), column(rows, "bias_over_sigma"), **style)
     left.axhline(1.0, color=INK, lw=0.8)
-    left.axhspan(0.0, 1.05, color="#2f855a", alpha=0.08)
-    right.axhspan(-0.15, 0.15, color="#2f855a", alpha=0.08)
+    for axes, floor, goal in (
+        (left, (0.5, 1.15), (0.5, 1.05)),
+        (right, (-0.15, 0.15), (-0.03, 0.03)),
+    ):
+        axes.axhspan(*floor, color="#d69e2e", alpha=0.10, lw=0)
+        axes.axhspan(*goal, color="#2f855a", alpha=0.14, lw=0)
     left.set(ylim=(0.5, 8.0), xlabel="true magnitude", ylabel="robust width of Δm/σ per star")
     left.set_yscale("log")
     left.set_yticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
+    left.set_yticks([], minor=True)
     right.set(xlabel="true magnitude", ylabel="median of Δm/σ per star", ylim=(-1.5, 1.5))
     left.legend(fontsize=7.5)
     return finished(figure)

@@ -76,6 +76,7 @@ def summarise_arm(judged: Judged) -> dict[str, Any]:
         "lenient": _scores(judged, strict=False),
         "strict": _scores(judged, strict=True),
         "errors": magnitude_errors(pairs, limit),
+        "errors_closest": magnitude_errors(pairs_of(judged, RADII[0]), limit),
         "false_bright": {
             "number": false,
             "per_1000_scored": per_thousand,
