@@ -74,6 +74,30 @@ def evaluate_points(
         out[k] = evaluate_with_gradient(coefficients, oversampling, centre, dx[k], dy[k])[0]
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _add_line(
+    target: npt.NDArray[np.floating],
+    lines: Float,
+    oversampling: int,
+    first: int,
+    columns: int,
+    weight: float,
+    w: Float,
+) -> None:
+    """Add the four taps of one row of coefficients to one row of pixels."""
+    s = oversampling
+    # Slices start at the first tap: with indices that may be negative nothing is vectorised.
+    a, b, c, d = (
+        lines[first % s, first // s : first // s + columns],
+        lines[(first + 1) % s, (first + 1) // s : (first + 1) // s + columns],
+        lines[(first + 2) % s, (first + 2) // s : (first + 2) // s + columns],
+        lines[(first + 3) % s, (first + 3) // s : (first + 3) // s + columns],
+    )
+    wa, wb, wc, wd = weight * w[0], weight * w[1], weight * w[2], weight * w[3]
+    for i in range(columns):
+        target[i] += wa * a[i] + wb * b[i] + wc * c[i] + wd * d[i]
+
+
 @njit(cache=True, nogil=True)
 def render_stars(
     image: npt.NDArray[np.floating],
@@ -100,16 +124,10 @@ def render_stars(
         i0, j0 = math.floor(u), math.floor(v)
         spline_weights(u - i0, wx)
         spline_weights(v - j0, wy)
-        width = x_high - x_low + 1
-        for b in range(4):
-            row = j0 - 1 + b
-            for a in range(4):
-                column = i0 - 1 + a
-                plane = planes[row % s, column % s]
-                weight = flux[k] * wx[a] * wy[b]
-                first, top = column // s, row // s
-                for j in range(y_high - y_low + 1):
-                    taps = plane[top + j]
-                    target = image[y_low + j]
-                    for i in range(width):
-                        target[x_low + i] += weight * taps[first + i]
+        columns = x_high - x_low + 1
+        for j in range(y_high - y_low + 1):
+            target = image[y_low + j, x_low : x_high + 1]
+            for b in range(4):
+                row, weight = j0 - 1 + b, flux[k] * wy[b]
+                lines = planes[row % s, :, row // s + j]
+                _add_line(target, lines, s, i0 - 1, columns, weight, wx)
