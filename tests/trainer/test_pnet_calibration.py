@@ -52,9 +52,17 @@ def test_widths_become_errors(examined):
     assert np.median(knots["flux"]["factor"]) == pytest.approx(TOO_LARGE, rel=0.1)
 
 
-def test_the_threshold_keeps_ghosts_out(examined):
-    threshold = choose_threshold([examined], 0.5)
-    assert 0.4 <= threshold <= 0.55  # logits of real stars begin at zero
+@pytest.mark.parametrize(
+    ("probability", "logit"),
+    [
+        ([0.0, 0.2, 0.9], 0.0),  # halfway between the first two
+        ([0.3, 0.5, 0.9], -1.0),  # all are likely enough
+        ([0.0, 0.01, 0.02], 3.0),  # none is
+    ],
+)
+def test_the_threshold_is_where_a_find_is_likely_enough(probability, logit):
+    knots = {"logit": [-1.0, 1.0, 3.0], "probability": probability}
+    assert choose_threshold(knots) == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
 def test_what_is_calibrated_is_reliable(examined):

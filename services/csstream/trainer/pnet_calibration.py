@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.evaluation.calibration import fit_calibration
-from csstream.evaluation.scores import partners, score
+from csstream.evaluation.scores import partners
 from csstream.evaluation.statistics import robust_width
 from csstream.imaging.pnet_calibration import LAPLACE_TO_SIGMA
 from csstream.trainer.pnet_skies import Examined
@@ -18,7 +18,8 @@ Float = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 MAG_PER_LN = 2.5 / np.log(10.0)
-THRESHOLDS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)  # of the raw score
+LEAST_SCORE = 0.1  # raw; calibration looks at finds down to it
+LEAST_PROBABILITY = 0.1
 KNOTS = 12
 MISS_LIMIT = 3.0  # [ln] a flux this wrong is another star's
 
@@ -44,14 +45,20 @@ def calibrate(skies: Sequence[Examined], radius: float) -> dict[str, Any]:
     }
 
 
-def choose_threshold(skies: Sequence[Examined], radius: float) -> float:
-    """Return the raw score at which the list of stars has the best F1.
+def choose_threshold(knots: dict[str, Any]) -> float:
+    """Return the raw score at which a find is a star with :data:`LEAST_PROBABILITY`.
 
-    Right is a find that is any simulated star; to be found are the stars that were listed in
-    training. The frames must hold finds down to the least of :data:`THRESHOLDS`.
+    It is low: the joint fit drops what carries no flux, and a star that the list lacks spoils
+    its neighbours' fluxes, which a ghost does not.
     """
-    scores = [np.mean([_list_f1(examined, t, radius) for examined in skies]) for t in THRESHOLDS]
-    return THRESHOLDS[int(np.argmax(scores))]
+    logit = np.array(knots["logit"])
+    likely = np.flatnonzero(np.array(knots["probability"]) >= LEAST_PROBABILITY)
+    first = int(likely[0]) if likely.size else logit.size - 1
+    before = max(first - 1, 0)
+    low, high = (knots["probability"][k] for k in (before, first))
+    share = (LEAST_PROBABILITY - low) / (high - low) if high > low else 0.0
+    at = logit[before] + min(max(share, 0.0), 1.0) * (logit[first] - logit[before])
+    return float(max(LEAST_SCORE, 1.0 / (1.0 + np.exp(-at))))
 
 
 def partner(examined: Examined, radius: float) -> npt.NDArray[np.int64]:
@@ -82,11 +89,3 @@ def _width_factors(ln_width: Float, miss: Float) -> dict[str, list[float]]:
     at = [float(ln_width[g].mean()) for g in groups]
     factor = [robust_width(miss[g] / np.exp(ln_width[g])) for g in groups]
     return {"ln_width": at, "factor": factor}
-
-
-def _list_f1(examined: Examined, threshold: float, radius: float) -> float:
-    found, truth = examined.found, examined.truth
-    kept = found.score >= threshold
-    other = partners(found.x[kept], found.y[kept], truth.x, truth.y, radius)
-    wanted = examined.inside & (truth.mag < examined.listed_mag)
-    return score(other, np.ones(other.size, np.bool_), wanted).f1

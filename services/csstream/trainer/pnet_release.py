@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from csstream.evaluation.confusion import calibrate_confusion
 from csstream.imaging.pnet import HEADS
 from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
 from csstream.inference.cards import ModelCard, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import Instrument
-from csstream.trainer.pnet_calibration import THRESHOLDS, calibrate, choose_threshold
+from csstream.trainer.pnet_calibration import LEAST_SCORE, calibrate, choose_threshold
+from csstream.trainer.pnet_confusion import crowdings_for, pulls_on
 from csstream.trainer.pnet_evaluation import summarise
 from csstream.trainer.pnet_export import check_parity, export_pnet
 from csstream.trainer.pnet_network import STRIDE, PNet, halo
@@ -29,6 +31,7 @@ from csstream.trainer.pnet_training import BEST, CHECKPOINT
 MATCH_RADIUS = 0.5  # [pixel] for a PSF of two pixels
 CALIBRATION_SKY = 2_000_003
 TEST_SKY = 3_000_003
+CONFUSION_SKY = 4_000_003
 DIGITS = 4
 
 
@@ -88,7 +91,7 @@ def _describe(
         "heads": list(HEADS),
         "stride": STRIDE,
         "halo": halo(int(settings["blocks"])),
-        "threshold": THRESHOLDS[0],
+        "threshold": LEAST_SCORE,
         "radii": asdict(_targets(settings).radii),
         "calibration": {"logit": [-1.0, 1.0], "probability": [0.25, 0.75]},
         "training": {
@@ -130,9 +133,11 @@ class _Release:
         write_card(self.path, card)
         scale = float(card["radii"]["offset"])
         inside = tuple(c for c in self.conditions if c.trained)
-        skies = self._skies(CALIBRATION_SKY, inside, THRESHOLDS[0])
-        card["threshold"] = choose_threshold(skies, MATCH_RADIUS * scale)
+        skies = self._skies(CALIBRATION_SKY, inside, LEAST_SCORE)
         card["calibration"] = calibrate(skies, MATCH_RADIUS * scale)
+        card["threshold"] = choose_threshold(card["calibration"])
+        write_card(self.path, card)
+        card["confusion"] = self._confusion(scale)
         write_card(self.path, card)
         card["metrics"] = self._metrics(scale)
         return write_card(self.path, _rounded(card))
@@ -148,6 +153,23 @@ class _Release:
             examine(strategy, self.instrument, conditions, scenes, rng)
             for conditions, rng in zip(chosen, generators, strict=False)
         ]
+
+    def _confusion(self, scale: float) -> dict[str, float]:
+        """Return what the lists lack, on skies of their own: through the whole measurement."""
+        scenes, seed = SceneSettings(**self.settings["scenes"]), int(self.settings["seed"])
+        strategy = PnetStrategy(open_session(self.path))
+        skies = [
+            pulls_on(
+                strategy,
+                self.instrument,
+                conditions,
+                scenes,
+                np.random.default_rng([seed, CONFUSION_SKY, number]),
+                MATCH_RADIUS * scale,
+            )
+            for number, conditions in enumerate(crowdings_for(self.instrument))
+        ]
+        return asdict(calibrate_confusion(skies))
 
     def _metrics(self, scale: float) -> dict[str, Any]:
         calibration = PnetStrategy(open_session(self.path)).calibration

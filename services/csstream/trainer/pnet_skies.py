@@ -10,7 +10,7 @@ import numpy.typing as npt
 from csstream.imaging.background import estimate_background
 from csstream.imaging.pnet import Decoded, empty_pixel_noise
 from csstream.imaging.pnet_strategy import PnetStrategy
-from csstream.imaging.psf import psf_from_instrument
+from csstream.imaging.psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
 from csstream.simulation.frames import render_frame
@@ -64,6 +64,30 @@ class Examined:
     listed_mag: float  # truth brighter than it is to be found
 
 
+@dataclass(frozen=True, eq=False)
+class SimulatedFrame:
+    """A frame of some conditions, with its truth."""
+
+    image: npt.NDArray[np.float32]  # (ny, nx) [electron]
+    psf: PixelPsf
+    truth: StarCatalogue
+
+
+def simulate_frame(
+    instrument: Instrument,
+    conditions: Conditions,
+    scenes: SceneSettings,
+    rng: np.random.Generator,
+) -> SimulatedFrame:
+    """Draw a field under some conditions and expose it."""
+    shape = (conditions.size, conditions.size)
+    truth = _draw_truth(instrument, conditions, scenes, shape, rng)
+    psf = vary_psf(instrument, conditions.width, conditions.ellipticity, conditions.beta)
+    sky = instrument.photometry.sky * conditions.sky
+    image = render_frame(rng, truth, instrument, psf, shape, sky=sky)
+    return SimulatedFrame(image, psf, truth)
+
+
 def examine(
     strategy: PnetStrategy,
     instrument: Instrument,
@@ -73,11 +97,8 @@ def examine(
 ) -> Examined:
     """Simulate a frame, estimate its background as in service, and find its stars."""
     nominal = psf_from_instrument(instrument)
-    shape = (conditions.size, conditions.size)
-    truth = _draw_truth(instrument, conditions, scenes, shape, rng)
-    psf = vary_psf(instrument, conditions.width, conditions.ellipticity, conditions.beta)
-    sky = instrument.photometry.sky * conditions.sky
-    image = render_frame(rng, truth, instrument, psf, shape, sky=sky)
+    simulated = simulate_frame(instrument, conditions, scenes, rng)
+    image, truth = simulated.image, simulated.truth
     detector = instrument.detector
     mask = image >= detector.saturation * detector.gain
     level = estimate_background(image, mask).level
@@ -87,7 +108,7 @@ def examine(
         for snr in (SCORED_SNR, scenes.listed_snr)
     ]
     magnitude = _magnitudes(found, level, instrument)
-    return Examined(found, magnitude, truth, truth.inside(shape), limits[0], limits[1])
+    return Examined(found, magnitude, truth, truth.inside(image.shape), limits[0], limits[1])
 
 
 def _draw_truth(
