@@ -45,8 +45,8 @@ def by_crowding(judged: Judged, radius: float = WIDEST) -> list[dict[str, float]
     pull = miss / judged.truth.sigma_mag[star]
     usable = judged.scored[star] & np.isfinite(pull)
     rows = []
+    near = np.minimum(judged.truth.neighbour, FAR)
     for low, high in pairwise(EDGES):
-        near = judged.truth.neighbour
         inside = judged.scored & (near >= low) & (near < high)
         chosen = usable & (near[star] >= low) & (near[star] < high)
         row = {"low": low, "high": high, "stars": int(inside.sum())}
