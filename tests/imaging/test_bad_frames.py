@@ -19,7 +19,7 @@ from csstream.imaging.frame import blank_header, frame_from_array
 from csstream.imaging.frame_checks import with_hidden_noise
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf import psf_from_instrument
+from csstream.imaging.psf import PixelPsf, PsfError, psf_from_instrument
 from csstream.imaging.strategies import choose_strategy
 from csstream.instruments.instrument import load_instrument
 
@@ -324,3 +324,10 @@ def test_the_camera_test_frame_without_noise_has_no_stars(data_dir):
     pointed = replace(frame, header=replace(frame.header, pointing=(0.0, 0.0)))
     result = measure_frame(pointed, choose_strategy(CSST)[0], nominal_psf=PSF)
     assert len(result.sources) == 0
+
+
+def test_a_table_without_a_peak_is_no_psf():
+    ring = np.ones((41, 41))
+    ring[18:23, 18:23] = 0.0
+    with pytest.raises(PsfError, match="peak"):
+        _ = PixelPsf(ring, 4).fwhm

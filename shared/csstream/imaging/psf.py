@@ -12,7 +12,7 @@ Offsets are always ``dx = pixel centre − star`` in pixels.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,10 +46,13 @@ class PixelPsf:
         ``samples.sum() / oversampling**2 == 1``.
     oversampling : int
         Samples per pixel.
+    band_limit : float [cycle/pixel], optional
+        Cut-off frequency D/λ of the circular pupil that made the PSF, where one did.
     """
 
     samples: Float
     oversampling: int
+    band_limit: float | None = None
 
     def __post_init__(self) -> None:
         shape = self.samples.shape
@@ -91,9 +94,15 @@ class PixelPsf:
 
     @cached_property
     def fwhm(self) -> float:
-        """Full width at half maximum of the azimuthal mean, pixel response included [pixel]."""
+        """Full width at half maximum of the azimuthal mean, pixel response included [pixel].
+
+        Raises PsfError where the table has no peak in its middle that falls to half.
+        """
         coarse = np.arange(0.0, self.half_width + 0.5, 0.5)
-        below = int(np.argmax(self._mean_at(coarse) < 0.5 * self._mean_at(coarse[:1])))
+        mean = self._mean_at(coarse)
+        below = int(np.argmax(mean < 0.5 * mean[0]))
+        if not (below > 0 and mean[0] > 0.0):
+            raise PsfError("the PSF's table has no peak in its middle")
         radius = np.linspace(0.0, coarse[below], 64 * below // 2 + 1)
         profile = self._mean_at(radius)
         first = int(np.argmax(profile < 0.5 * profile[0]))
@@ -211,7 +220,7 @@ def diffraction_psf(
     fy = scipy.fft.fftfreq(size, d=1.0 / oversampling)
     radial = np.sqrt(_stretched(fx, fy, ellipticity))
     transfer = pupil_transfer(radial / cutoff) * np.exp(-2.0 * (np.pi * sigma * radial) ** 2)
-    return _table(transfer, oversampling, half_width)
+    return replace(_table(transfer, oversampling, half_width), band_limit=cutoff)
 
 
 def moffat_psf(

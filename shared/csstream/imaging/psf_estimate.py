@@ -16,7 +16,7 @@ from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Frame
 from csstream.imaging.joint_fit import FitResult
 from csstream.imaging.moffat_fits import typical_shape
-from csstream.imaging.psf import PixelPsf, moffat_psf
+from csstream.imaging.psf import PixelPsf, PsfError, moffat_psf
 from csstream.imaging.psf_blur import framed
 from csstream.imaging.psf_fit import fit_width
 from csstream.imaging.psf_patches import (
@@ -47,6 +47,7 @@ LEAST_ERROR = 0.001  # of any PSF
 FIRST_ERROR = 0.01  # of a PSF from stars whose neighbours are not all known
 DOUBT = {"extension": 0.2}  # sigma of a blur over the PSF's variance, before any star is seen
 MOST_DOUBT = 1.0
+MOST_CHANGE = 4.0  # of the width in one fit: more, and it fitted no stars
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,16 @@ def _from_tiles(tiles: list[Tile], start: PixelPsf, frame: Frame) -> PsfEstimate
 
 
 def _refined(estimate: PsfEstimate, patches: Patches, degree: int) -> PsfEstimate:
+    """Return a better PSF, or the one given where the stars' fit has run away."""
+    try:
+        better = _width_and_shape(estimate, patches, degree)
+        width = better.psf.fwhm / estimate.psf.fwhm
+    except PsfError:
+        return estimate
+    return better if 1.0 / MOST_CHANGE < width < MOST_CHANGE else estimate
+
+
+def _width_and_shape(estimate: PsfEstimate, patches: Patches, degree: int) -> PsfEstimate:
     """Fit the width, then the shape where the width is not enough."""
     doubt = DOUBT.get(estimate.method, MOST_DOUBT)
     fitted = fit_width(estimate.psf, patches, estimate.error, doubt, degree)
