@@ -26,7 +26,7 @@ Float = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 
 OVERSAMPLING = 4
-LINEAR, CURVED = 0.7, 0.5  # change of a coefficient towards the field's edge, over its mean's RMS
+LINEAR, CURVED = 0.4, 0.2  # change of a coefficient from the middle to the edge, over its RMS
 CENTROID_SIGMA = 1.5  # [pixel] of the window in which a table is centred: wings have no centroid
 CENTRING_BLUR = 0.6  # [pixel] of the Gaussian, about what R80 asks for, while a table is centred
 
