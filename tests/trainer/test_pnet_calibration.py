@@ -43,7 +43,7 @@ def examined():
     )
     truth = StarCatalogue(x, y, mag)
     inside = np.ones(x.size, bool)
-    return Examined(found, found_mag[order], truth, inside, 23.0, 24.0)
+    return Examined(found, found_mag[order], truth, inside, 23.0)
 
 
 def test_widths_become_errors(examined):
@@ -84,3 +84,9 @@ def test_scores_are_taken_at_radii_that_grow_with_the_psf(examined):
     wide = summarise(examined, calibration, scale=2.0)["lenient"]
     assert wide["radius"] == [0.2, 0.5, 1.0]
     assert wide["recall"][0] > summarise(examined, calibration)["lenient"]["recall"][0]
+
+
+def test_only_likely_finds_are_scored(examined):
+    calibration = Calibration.from_card({"calibration": calibrate([examined], 0.5)})
+    likely = calibration.probability(examined.found.logit) >= 0.5
+    assert summarise(examined, calibration)["finds"] == likely.sum() < likely.size

@@ -20,21 +20,24 @@ Mask = npt.NDArray[np.bool_]
 
 BIN_EDGES = (7.5, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0)  # [mag] brighter than the scene's faintest star
 ERROR_BINS = 5
+LISTED = 0.5  # least probability in a list that no fit prunes
 
 
 def summarise(examined: Examined, calibration: Calibration, scale: float = 1.0) -> dict[str, Any]:
     """Return scores, scatter, and how far probabilities and errors can be trusted, of one frame.
 
     ``scale`` stretches the radii at which finds are matched, for PSFs wider than two pixels.
+    Scored is the list of finds that are more likely stars than not.
     """
-    found, truth = examined.found, examined.truth
-    scored_true = examined.inside & (truth.mag < examined.scored_mag)
-    result: dict[str, Any] = {"finds": int(found.x.size), "scored_mag": examined.scored_mag}
-    result["lenient"] = _scores(examined, scored_true, scale, strict=False)
-    result["strict"] = _scores(examined, scored_true, scale, strict=True)
+    probability = calibration.probability(examined.found.logit)
     other = partner(examined, RADII[-1] * scale)
-    result |= _photometry(examined, other, scored_true)
-    result["reliability"] = reliability(calibration.probability(found.logit), other >= 0)
+    listed = examined.select(probability >= LISTED)
+    scored_true = examined.inside & (examined.truth.mag < examined.scored_mag)
+    result: dict[str, Any] = {"finds": int(listed.found.x.size), "scored_mag": examined.scored_mag}
+    result["lenient"] = _scores(listed, scored_true, scale, strict=False)
+    result["strict"] = _scores(listed, scored_true, scale, strict=True)
+    result |= _photometry(listed, partner(listed, RADII[-1] * scale), scored_true)
+    result["reliability"] = reliability(probability, other >= 0)
     return result | _errors(examined, other, calibration)
 
 

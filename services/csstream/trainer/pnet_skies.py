@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,11 @@ class Examined:
     truth: StarCatalogue
     inside: Mask  # which true stars lie in the frame
     scored_mag: float  # truth brighter than it is scored
-    listed_mag: float  # truth brighter than it is to be found
+
+    def select(self, keep: Mask) -> Examined:
+        """Return only some finds."""
+        found = Decoded(*(getattr(self.found, column.name)[keep] for column in fields(Decoded)))
+        return replace(self, found=found, magnitude=self.magnitude[keep])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,12 +107,9 @@ def examine(
     mask = image >= detector.saturation * detector.gain
     level = estimate_background(image, mask).level
     found = strategy.decode_in(image, level, detector.read_noise, mask)
-    limits = [
-        magnitude_of(limiting_flux(instrument, nominal, snr), instrument)
-        for snr in (SCORED_SNR, scenes.listed_snr)
-    ]
+    limit = magnitude_of(limiting_flux(instrument, nominal, SCORED_SNR), instrument)
     magnitude = _magnitudes(found, level, instrument)
-    return Examined(found, magnitude, truth, truth.inside(image.shape), limits[0], limits[1])
+    return Examined(found, magnitude, truth, truth.inside(image.shape), limit)
 
 
 def _draw_truth(
