@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 galsim = pytest.importorskip("galsim")
 
+from csstream.imaging.fits_io import read_frame  # noqa: E402
 from csstream.imaging.psf import encircled_energy, moffat_psf, psf_from_instrument  # noqa: E402
 from csstream.instruments.instrument import load_instrument  # noqa: E402
+from csstream.simulation.frame_series import FramesSettings, simulate_frames  # noqa: E402
 from csstream.simulation.optics import OpticsError, Pupil, draw_optics, optics_tables  # noqa: E402
+from csstream.simulation.scenes import draw_scene, varied_settings  # noqa: E402
 
 pytestmark = pytest.mark.train
 SCALE = 0.074  # [arcsec/pixel]
@@ -110,3 +115,23 @@ def test_rendered_stars_are_galsims_stars(instrument, model):
         star.withFlux(each[2]).drawImage(theirs, method="auto", offset=offset, add_to_image=True)
     assert np.abs(image - theirs.array).max() < 4e-3 * theirs.array.max()
     assert image.sum() == pytest.approx(theirs.array.sum(), rel=4e-3)
+
+
+def test_frames_tell_the_true_psf_over_the_field(instrument, tmp_path):
+    settings = FramesSettings(
+        scene=replace(varied_settings(instrument), shape=(64, 80), jitter=0.0),
+        seed=900,
+        psf_extension="true",
+    )
+    frame = read_frame(simulate_frames(settings, tmp_path).files[0], instrument)
+    seed = np.random.SeedSequence(900).spawn(1)[0].spawn(2)[0]
+    optics = draw_scene(settings.scene, seed).telescope.at(1.0, (0.0, 0.0))
+    assert frame.psf.degree == 2
+    centre, reach = optics.nodes[0].samples.shape[0] // 2, 12 * 4
+    for x, y in ((0.0, 0.0), (40.0, 31.0), (79.0, 20.0)):
+        told, true = frame.psf.at(x, y).samples, optics.at(x, y).samples
+        middle = told.shape[0] // 2
+        told = told[middle - reach : middle + reach + 1, middle - reach : middle + reach + 1]
+        true = true[centre - reach : centre + reach + 1, centre - reach : centre + reach + 1]
+        ratio = true.sum() / told.sum()  # the extension is cut and scaled to one
+        assert np.abs(told * ratio - true).max() < 6e-3 * true.max()

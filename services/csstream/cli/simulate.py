@@ -75,34 +75,34 @@ def frames(
     ] = False,
     density: Annotated[
         str | None,
-        typer.Option(help="Stars per pixel, or LOW:HIGH. [default: 0.3 to 1.1 × typical]"),
+        typer.Option(help="Stars per pixel, or LOW:HIGH. Default: 0.3 to 1.1 × typical."),
     ] = None,
     r80: Annotated[
         str | None,
         typer.Option(
             help="Radius of 80 % of the light in arcsec, or LOW:HIGH; of a Moffat PSF its FWHM. "
-            "[default: the instrument's range, 0.11:0.15 for csst-i]"
+            "Default: the instrument's range, 0.11:0.15 for csst-i."
         ),
     ] = None,
     sky: Annotated[
         str | None,
-        typer.Option(help="Sky in electron/s/pixel, or LOW:HIGH. [default: 0.4 to 1.12 × nominal]"),
+        typer.Option(help="Sky in electron/s/pixel, or LOW:HIGH. Default: 0.4 to 1.12 × nominal."),
     ] = None,
     mag_range: Annotated[
         str | None,
-        typer.Option(help="Magnitudes, BRIGHT:FAINT. [default: 16:26 for csst-i]"),
+        typer.Option(help="Magnitudes, BRIGHT:FAINT. Default: 16:26 for csst-i."),
     ] = None,
     optics: Annotated[
         Optics | None,
         typer.Option(
             help="galsim: aberrations that vary over the frame; analytic: one PSF everywhere. "
-            "[default: galsim for a diffraction-limited telescope]"
+            "Default: galsim for a diffraction-limited telescope."
         ),
     ] = None,
     jitter: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=0.1, help="RMS of the PSF's width and shape per frame. [default: 0.01]"
+            min=0.0, max=0.1, help="RMS of the PSF's width and shape per frame. Default: 0.01."
         ),
     ] = None,
     effects: Annotated[
@@ -110,7 +110,7 @@ def frames(
         typer.Option(
             "--effects/--no-effects",
             help="Cosmic rays, bleeding, bad pixels and columns, sky gradient. "
-            "[default: on, with --pin off]",
+            "Default: on, with --pin off.",
         ),
     ] = None,
     psf_extension: Annotated[

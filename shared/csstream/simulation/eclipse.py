@@ -6,6 +6,7 @@ instead of elliptic integrals: accurate to 1e-6 and valid for any ratio of radii
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -33,7 +34,7 @@ def lost_light(distance: Array, ratio: float, u1: float = 0.3, u2: float = 0.3) 
     low = np.minimum(np.abs(ratio - d), 1.0)
     high = np.minimum(ratio + d, 1.0)
     covered = np.where(ratio > d, _inside(low, u1, u2), 0.0)
-    node, weight = np.polynomial.legendre.leggauss(NODES)
+    node, weight = _nodes()
     angle = 0.5 * np.pi * node  # r = middle + half sin(angle): smooth at both ends
     half = 0.5 * (high - low)
     r = (0.5 * (high + low))[..., None] + half[..., None] * np.sin(angle)
@@ -44,6 +45,12 @@ def lost_light(distance: Array, ratio: float, u1: float = 0.3, u2: float = 0.3) 
     bright = 1.0 - u1 * (1.0 - mu) - u2 * (1.0 - mu) ** 2
     ring = np.sum(2.0 * r * arc * bright * step, axis=-1)
     return np.clip((covered + ring) / _inside(np.ones(()), u1, u2), 0.0, 1.0)
+
+
+@cache
+def _nodes() -> tuple[Array, Array]:
+    """Nodes and weights of the quadrature; both (NODES,)."""
+    return np.polynomial.legendre.leggauss(NODES)
 
 
 def _inside(radius: Array, u1: float, u2: float) -> Array:
