@@ -10,8 +10,8 @@ from csstream.imaging.background import (
     noise_scale,
 )
 from csstream.imaging.joint_fit import FitSettings, joint_fit
-from csstream.imaging.joint_kernels import Places
-from csstream.imaging.normal_matrix import find_pairs
+from csstream.imaging.pairs import find_pairs
+from csstream.imaging.stamp_kernels import Places
 
 
 def fit_sky(sky, psf, *, start=0.05, settings=None, mask=None, level=200.0):
@@ -132,7 +132,7 @@ def test_pairs_are_all_that_overlap():
     rng = np.random.default_rng(6)
     x, y = rng.integers(-10, 90, (2, 120))
     half = rng.integers(3, 9, 120)
-    pairs = find_pairs(Places(x, y, half, np.zeros(121, np.int64)))
+    pairs = find_pairs(Places(x, y, half))
     found = {
         (a, int(b)) for a in range(120) for b in pairs.other[pairs.start[a] : pairs.start[a + 1]]
     }

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging import fit_errors
-from csstream.imaging import joint_kernels as kernels
 from csstream.imaging import normal_matrix as normal
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Mask
-from csstream.imaging.joint_kernels import Places
+from csstream.imaging.pairs import Pairs, find_pairs, plan_tiles
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.simd import LANES
+from csstream.imaging.stamp_kernels import Places
 from csstream.imaging.stamp_tables import stamp_table
+from csstream.imaging.whitening import root_blocks, whiten
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -184,35 +185,27 @@ class _Scene:
 
     def tile_errors(self, near: Int, inner: npt.NDArray[np.bool_]) -> tuple[Float, Float]:
         """Joint (n, 4) and isolated (n, 3) errors of a tile's own stars: flux, x, y; in place."""
-        n, flux = near.size, self.flux[near]
-        places, stamps = self._stamps(near)
-        pairs = normal.find_pairs(places)
-        diagonal, root = np.zeros((2, n, 3, 3))
+        x, y, flux, half = self.x[near], self.y[near], self.flux[near], self.half[near]
+        n, m = near.size, self.margin
+        places = Places(np.rint(x).astype(np.int64) + m, np.rint(y).astype(np.int64) + m, half)
+        pairs = find_pairs(places)
+        tiles = plan_tiles(np.array([0, n]), places, pairs)
+        table = stamp_table(self.psf, int(half.max(initial=0)), np.float64)
+        stars = (table, self.psf.weights(x, y), x + m, y + m)
+        gradient, diagonal, root = np.zeros((n, 3)), np.zeros((n, 3, 3)), np.zeros((n, 3, 3))
         blocks = np.empty((pairs.other.size, 3, 3))
-        normal.own_and_pair_blocks(self.weight, flux, places, stamps, pairs, diagonal, blocks, 0, n)
-        normal.root_blocks(diagonal, flux, self.prior, root, 0, n)
-        normal.whiten(blocks, root, flux, pairs, 0, n)
+        plan, out = (places, pairs, tiles), (gradient, diagonal, blocks)
+        normal.assemble(self.weight, self.weight, *stars, *plan, *out, 0, 1)
+        root_blocks(diagonal, flux, self.prior, root, 0, n)
+        whiten(blocks, root, flux, pairs, 0, n)
         joint, isolated = np.full((n, 4), np.nan), np.full((n, 3), np.nan)
-        where = (self.x[near], self.y[near], self.radius, NEIGHBOURS, RIDGE)
+        where = (x, y, self.radius, NEIGHBOURS, RIDGE)
         fit_errors.local_errors(blocks, root, pairs, *where, joint, 0, n)
-        fit_errors.isolated_information(self.empty, self.usable, flux, places, stamps, diagonal)
-        normal.root_blocks(diagonal, flux, self.prior, root, 0, n)
-        alone = normal.Pairs(np.zeros(n + 1, np.int64), pairs.other, pairs.twin)
+        fit_errors.isolated_information(self.empty, self.usable, *stars, flux, places, diagonal)
+        root_blocks(diagonal, flux, self.prior, root, 0, n)
+        alone = Pairs(np.zeros(n + 1, np.int64), pairs.other, pairs.twin)
         fit_errors.local_errors(blocks, root, alone, *where, isolated, 0, n)
         return _finite(joint[inner]), _finite(isolated[inner])
-
-    def _stamps(self, near: Int) -> tuple[Places, Float]:
-        """Responses and slopes of the stars, each with the PSF of its own place."""
-        x, y, half = self.x[near], self.y[near], self.half[near]
-        area = 3 * (2 * half + 1) * kernels.row_width(half)
-        offset = np.concatenate([[0], np.cumsum(area)]).astype(np.int64)
-        column, row = (np.rint(v).astype(np.int64) + self.margin for v in (x, y))
-        places, stamps = Places(column, row, half, offset), np.empty(int(offset[-1]))
-        table = stamp_table(self.psf, int(half.max(initial=0)), np.float64)
-        mix = self.psf.weights(x, y)
-        where = (x + self.margin, y + self.margin, places)
-        kernels.fill_stamps(table, mix, *where, stamps, 0, near.size)
-        return places, stamps
 
     @property
     def prior(self) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.normal_matrix import Pairs
+from csstream.imaging.pairs import Pairs
 from csstream.imaging.workers import Range, Workers
 
 Float = npt.NDArray[np.float64]

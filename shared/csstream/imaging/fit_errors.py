@@ -13,15 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.joint_kernels import Places, row_width
-from csstream.imaging.normal_matrix import Pairs
+from csstream.imaging.pairs import Pairs
+from csstream.imaging.stamp_kernels import (
+    Places,
+    compiled_row_width,
+    fill_stamp,
+    scratch,
+    stamp_size,
+)
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
 SINGLE = 1e-6  # relative error of sums taken in single precision
-
-_row_width = njit(inline="always")(row_width)
 
 
 @njit(cache=True, nogil=True)
@@ -43,7 +47,7 @@ def local_errors(
     A fourth column, where there is one, gets the error of the flux with the star's own position
     known, its neighbours unknown.
     At most the ``most`` nearest neighbours are taken. ``blocks`` are whitened, ``root`` is what
-    whitened them, see :mod:`csstream.imaging.normal_matrix`. ``ridge`` is added to the unit
+    whitened them, see :mod:`csstream.imaging.whitening`. ``ridge`` is added to the unit
     diagonal: what rounding asks for. Errors are nan where nothing is known.
     """
     members = np.empty(most + 1, np.int64)
@@ -134,19 +138,25 @@ def _trailing_errors(matrix: Any, n: int, root: Any, out: Any) -> None:
 def isolated_information(
     empty: Float,
     usable: npt.NDArray[np.bool_],
+    table: Any,
+    mix: Float,
+    x: Float,
+    y: Float,
     flux: Float,
     places: Places,
-    stamps: Float,
     diagonal: Float,
 ) -> None:
     """Write each star's own block (n, 3, 3) as if it stood alone on the variance ``empty``.
 
     Slopes are per unit of flux.
     """
+    widest = places.half.max() if places.half.size else 0
+    stamp, work = np.empty(stamp_size(widest), empty.dtype), scratch(table, widest)
     row = np.empty(3)
     for k in range(flux.size):
-        h, at, f = places.half[k], places.offset[k], flux[k]
-        side, width = 2 * h + 1, _row_width(h)
+        h, f = places.half[k], flux[k]
+        side, width = 2 * h + 1, compiled_row_width(h)
+        fill_stamp(table, mix, x, y, places, k, work, stamp, 0)
         block = diagonal[k]
         block[:] = 0.0
         for j in range(side):
@@ -155,21 +165,24 @@ def isolated_information(
                 if not usable[v, u]:
                     continue
                 for m in range(3):
-                    row[m] = stamps[at + (m * side + j) * width + i]
+                    row[m] = stamp[(m * side + j) * width + i]
                 w = 1.0 / (empty[v, u] + max(f * row[0], 0.0))
                 for r in range(3):
                     for c in range(3):
                         block[r, c] += w * row[r] * row[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def star_quality(
     residual: Any,
     model: Any,
     weight: Any,
+    table: Any,
+    mix: Float,
+    x: Float,
+    y: Float,
     flux: Float,
     places: Places,
-    stamps: Any,
     core: float,
     quality: Float,
     low: int,
@@ -181,25 +194,28 @@ def star_quality(
     light of other stars that the fit had to tell apart [flux]; unmasked share of the information.
     ``model`` holds the stars without background; ``core`` is a radius [pixel].
     """
+    widest = places.half.max() if places.half.size else 0
+    stamp, work = np.empty(stamp_size(widest), model.dtype), scratch(table, widest)
+    none = np.float32(0.0)
     for k in range(low, high):
         h, f = places.half[k], np.float32(flux[k])
-        side, width = 2 * h + 1, _row_width(h)
-        mixed, seen, whole = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        side, width = 2 * h + 1, compiled_row_width(h)
+        fill_stamp(table, mix, x, y, places, k, work, stamp, 0)
+        mixed, seen, whole = none, none, none
         for j in range(side):
-            at = places.offset[k] + j * width
             row, left = places.y[k] - h + j, places.x[k] - h
-            profile, stars = stamps[at : at + side], model[row, left : left + side]
+            profile, stars = stamp[j * width : j * width + side], model[row, left : left + side]
             inverse = weight[row, left : left + side]
             for i in range(side):
                 p = profile[i]
-                square = p * p if inverse[i] > 0.0 else np.float32(0.0)
+                used = p if inverse[i] > none else none
                 whole += p * p
-                seen += square
-                mixed += p * stars[i] if inverse[i] > 0.0 else np.float32(0.0)
+                seen += p * used
+                mixed += used * stars[i]
         core_chi2, centre = _core_chi2(residual, weight, places.x[k], places.y[k], core)
         quality[k, 0], quality[k, 1] = core_chi2, centre
-        quality[k, 2] = mixed / seen - f if seen > 0.0 else 0.0
-        quality[k, 3] = seen / whole if whole > 0.0 else 0.0
+        quality[k, 2] = mixed / seen - f if seen > none else 0.0
+        quality[k, 3] = seen / whole if whole > none else 0.0
 
 
 @njit(cache=True, nogil=True)

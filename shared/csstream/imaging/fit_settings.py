@@ -22,15 +22,15 @@ class FitSettings:
     max_step: float = 0.3  # [pixel] per iteration
     max_shift: float = 1.5  # [pixel] from the whole pixel that anchors the stamp
     cg_iterations: int = 40
-    cg_tolerance: float = 1e-2
-    fit_half_fwhm: float = 2.9  # [FWHM] half-width of the fit stamp
-    fit_half_least: int = 6  # [pixel]
-    bright_snr: float = 100.0  # stars above it get a fit stamp a third wider
+    cg_tolerance: float = 0.02
+    fit_half_fwhm: float = 2.4  # [FWHM] half-width of the fit stamp
+    fit_half_least: int = 5  # [pixel]
+    masked_half_fwhm: float = 7.0  # [FWHM] the same, for stars whose centre is masked
     psf_error: float = 0.0  # relative error of the PSF's values, added to the variance
     error_radius_fwhm: float = 2.7  # [FWHM] neighbours in the local inverse
     error_neighbours: int = 12
     background_mesh: int = DEFAULT_MESH  # [pixel]; 0 keeps the background as given
-    settled: float = 1e-3  # the fit ends early when a smaller share of the stars still moves
+    settled: float = 0.01  # the fit ends early when a smaller share of the stars still moves
     threads: int = 1  # results do not depend on it
 
 

@@ -7,26 +7,31 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging import fit_errors
+from csstream.imaging import fit_errors, whitening
 from csstream.imaging import joint_kernels as kernels
 from csstream.imaging import normal_matrix as normal
 from csstream.imaging.background import correct_from_residual
 from csstream.imaging.conjugate_gradients import solve
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.fit_settings import FitSettings
+from csstream.imaging.fit_wings import Wings
 from csstream.imaging.frame import Image, Mask
-from csstream.imaging.joint_kernels import Places
+from csstream.imaging.pairs import find_pairs, plan_tiles, sort_by_cell
 from csstream.imaging.simd import LANES
-from csstream.imaging.stamp_tables import stamp_table, wing_tables
+from csstream.imaging.stamp_kernels import Places
+from csstream.imaging.stamp_tables import stamp_table
 from csstream.imaging.workers import Workers, split
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
-STARS = 2048  # treated at a time by one thread
+TILE = 96  # [pixel] the stamps of a tile's stars fit into a processor's cache
+TILES = 8  # treated at a time by one thread
+STARS = 2048  # the same
 ROWS = 128  # of an image, the same
 WING_STEPS = (1.0, 6.0, 12.0, 20.0)  # [FWHM] half-widths over which stars shine
-WING_SNR = (15.0, 80.0, 300.0)  # between the steps
+WING_SNR = (25.0, 80.0, 300.0)  # between the steps
+STALE = 3e-3  # [sigma of a sky pixel] by which wings may be wrong at the fit stamp's edge
 MOVING = 0.1  # [sigma] a longer step in flux, and a star is still moving
 
 
@@ -43,8 +48,8 @@ class Scene(NamedTuple):
 class FitState:
     """The working arrays of one fit.
 
-    Stars are sorted by place and count from the corner of the images' margin. Those whose stamp
-    does not touch the image only shine.
+    Stars are sorted by tiles and count from the corner of the images' margin. Those whose fit
+    stamp does not touch the image only shine.
     """
 
     def __init__(
@@ -56,29 +61,32 @@ class FitState:
         self.fwhm = psf.fwhm
         thinned = self.background[::8, ::8]
         self.level = max(float(np.median(thinned)), 0.0) if thinned.size else 0.0
-        self.row_parts = split(self.background.shape[0], ROWS)
 
     def place(self, x: Float, y: Float, flux: Float, prior: tuple[Float, Float] | None) -> None:
         """Sort the stars, anchor their stamps, find the overlapping pairs."""
         self.total, self.start = x.size, (x, y, flux)
-        half = self._fit_halves(flux)
-        self.margin = 2 * int(half.max(initial=0)) + 1 + LANES
+        half = self._fit_halves(x, y)
+        self.margin = 2 * (int(half.max(initial=0)) + LANES)
         self._sort(x, y, half)
-        keep = self.order
+        keep, m = self.order, self.margin
         centre = (x, y) if prior is None else (np.asarray(v, np.float64) for v in prior)
-        self.x, self.y, self.flux = x[keep] + self.margin, y[keep] + self.margin, flux[keep]
-        self.x0, self.y0 = (v[keep] + self.margin for v in centre)
+        self.x, self.y, self.flux = x[keep] + m, y[keep] + m, flux[keep]
+        self.x0, self.y0 = (v[keep] + m for v in centre)
+        self.table = stamp_table(self.psf, int(half.max(initial=0) + self.settings.max_shift))
         self.mix = self.psf.weights(x[keep], y[keep])
-        self.pairs = normal.find_pairs(self.places)
         self._allocate()
-        self._prepare_wings()
+        self._place_wings(half)
 
-    def _fit_halves(self, flux: Float) -> Int:
-        s = self.settings
+    def _fit_halves(self, x: Float, y: Float) -> Int:
+        """Half-widths of the fit stamps: wide for stars that only their wings can tell of."""
+        s, (ny, nx) = self.settings, self.background.shape
         base = max(s.fit_half_least, int(np.ceil(s.fit_half_fwhm * self.fwhm)))
-        bright = flux > self._flux_at_snr(s.bright_snr)
-        half = np.where(bright, (4 * base + 2) // 3, base)
-        return np.minimum(half, self.psf.half_width).astype(np.int64)
+        wide = max(base, int(np.ceil(s.masked_half_fwhm * self.fwhm)))
+        i, j = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
+        inside = (i >= 0) & (i < nx) & (j >= 0) & (j < ny)
+        masked = np.zeros(x.size, bool)
+        masked[inside] = self.scene.mask[j[inside], i[inside]]
+        return np.minimum(np.where(masked, wide, base), self.psf.half_width).astype(np.int64)
 
     def _flux_at_snr(self, snr: float) -> float:
         """Flux of an isolated star of signal-to-noise ``snr`` [electron]."""
@@ -87,70 +95,62 @@ class FitState:
         return 0.5 * snr * (snr + float(np.sqrt(snr * snr + 4.0 * sky)))
 
     def _sort(self, x: Float, y: Float, half: Int) -> None:
-        """Choose the stars that touch the image, and order them by cells."""
+        """Choose the stars that touch the image, order them by tiles, find pairs and tiles."""
         ny, nx = self.background.shape
         column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
         touching = (column + half >= 0) & (column - half < nx)
         touching &= (row + half >= 0) & (row - half < ny)
         chosen = np.flatnonzero(touching)
+        own = np.zeros(1, np.int64)
         if chosen.size:
-            self.cell = 2 * int(half.max()) + 1
-            chosen = chosen[normal.sort_by_cell(column[chosen], row[chosen], self.cell)]
+            order, tile = sort_by_cell(column[chosen], row[chosen], TILE)
+            chosen = chosen[order]
+            own = np.concatenate([[0], np.flatnonzero(np.diff(tile)) + 1, [tile.size]])
         self.order, self.away = chosen, np.flatnonzero(~touching)
-        h = half[chosen]
-        area = 3 * (2 * h + 1) * kernels.row_width(h)
-        offset = np.concatenate([[0], np.cumsum(area)]).astype(np.int64)
-        self.places = Places(column[chosen] + self.margin, row[chosen] + self.margin, h, offset)
+        m = self.margin
+        self.places = Places(column[chosen] + m, row[chosen] + m, half[chosen])
+        self.pairs = find_pairs(self.places)
+        self.tiles = plan_tiles(own.astype(np.int64), self.places, self.pairs)
 
     def _allocate(self) -> None:
         ny, nx = self.background.shape
         n, shape = self.order.size, (ny + 2 * self.margin, nx + 2 * self.margin)
-        self.model, self.wings, self.residual, self.weight = (
-            np.zeros(shape, np.float32) for _ in range(4)
-        )
-        self.stamps = np.empty(int(self.places.offset[-1]), np.float32)
+        self.model, self.residual, self.weight = (np.zeros(shape, np.float32) for _ in range(3))
         self.blocks = np.empty((self.pairs.other.size, 3, 3), np.float32)
-        self.gradient, self.diagonal = np.zeros((n, 3)), np.zeros((n, 3, 3))
-        self.root, self.step = np.zeros((n, 3, 3)), np.zeros((n, 3))
-        widest = int(self.places.half.max(initial=0)) + int(np.ceil(self.settings.max_shift))
-        self.table = stamp_table(self.psf, widest)
-        self.star_parts = split(n, STARS)
-        self.bands = self._bands(self.places.y, int(self.places.half.max(initial=0)), shape[0])
+        self.gradient, self.step = np.zeros((2, n, 3))
+        self.diagonal, self.root = np.zeros((2, n, 3, 3))
+        self.star_parts, self.row_parts = split(n, STARS), split(ny, ROWS)
+        self.tile_parts = split(self.tiles.own.size - 1, TILES)
+        self.bands = self._bands(shape[0]) if n else []
 
-    def _bands(self, y: Int, reach: int, rows: int) -> list[tuple[int, int, int, int]]:
+    def _bands(self, rows: int) -> list[tuple[int, int, int, int]]:
         """Return (first, last, low, high): rows [low, high) and the stars that can reach them."""
-        if y.size == 0:
-            return []
-        # Stars are sorted by rows of cells, not by y: take whole rows of cells.
-        lowest = int(self.places.y.min())
-        row = (y - lowest) // self.cell
+        # Stars are sorted by rows of tiles, not by y: take whole rows of tiles.
+        reach, lowest = int(self.places.half.max()), int(self.places.y.min())
+        row = (self.places.y - lowest) // TILE
         bands = []
         for low, high in split(rows, ROWS):
-            first = np.searchsorted(row, (low - reach - lowest) // self.cell)
-            last = np.searchsorted(row, (high + reach - lowest) // self.cell, side="right")
+            first = np.searchsorted(row, (low - reach - lowest) // TILE)
+            last = np.searchsorted(row, (high + reach - lowest) // TILE, side="right")
             if first < last:
                 bands.append((int(first), int(last), low, high))
         return bands
 
-    def _prepare_wings(self) -> None:
+    def _place_wings(self, half: Int) -> None:
         """Choose the stars that shine beyond their fit stamps."""
-        x, y, _ = self.start
-        stars = np.concatenate([self.order, self.away])
-        halves = self.render_halves(self.start[2][stars])
-        hole = np.concatenate([self.places.half, np.full(self.away.size, -1)])
-        wide = np.flatnonzero(halves > hole)
-        column = np.rint(x[stars[wide]]).astype(np.int64) + self.margin
-        row = np.rint(y[stars[wide]]).astype(np.int64) + self.margin
-        wide = wide[np.argsort(row, kind="stable")]
-        reach = int(halves[wide].max(initial=0))
-        chosen = stars[wide]
-        self.wing_table, which = wing_tables(self.psf, x[chosen], y[chosen], reach)
-        column, row = (np.rint(v[chosen]).astype(np.int64) + self.margin for v in (x, y))
-        self.wide, self.wing_places = chosen, (column, row, halves[wide], hole[wide])
-        self.which, self.wing_reach, self.wing_rows = which, reach, row
+        x, y, flux = self.start
+        reach, hole = self.render_halves(flux), half.copy()
+        hole[self.away] = -1
+        wide = np.flatnonzero(reach > hole)
+        self.wide = wide[np.argsort(np.rint(y[wide]), kind="stable")]
+        w, m = self.wide, self.margin
+        self.wings = Wings(self.psf, self.model.shape, m, self.workers)
+        self.wings.place(x[w] + m, y[w] + m, reach[w], hole[w])
+        edge = float(self.psf.central.evaluate(half.min(initial=6), 0.0))
+        self.stale = STALE * np.sqrt(self.level + self.noise2) / max(edge, 1e-12)
 
     def render_halves(self, flux: Float) -> Int:
-        """Half-widths over which stars shine: 6, 12, 24, 40 pixels for a FWHM of two."""
+        """Half-widths over which stars shine: 3, 13, 25, 42 pixels for a FWHM of two."""
         edges = [self._flux_at_snr(snr) for snr in WING_SNR]
         steps = np.array(WING_STEPS) * max(self.fwhm, 2.0)
         half = np.ceil(steps[np.searchsorted(edges, flux)]).astype(np.int64)
@@ -160,106 +160,64 @@ class FitState:
         """Render the stars; from them the residual and the weights.
 
         Within the fit stamps the model is always new; what bright stars shed beyond theirs
-        hardly changes, and is rendered again only if ``wings``.
+        hardly changes, and is renewed only if ``wings``.
         """
-        stars = (self.x, self.y, self.places, self.stamps)
-        self._over_stars(lambda *part: kernels.fill_stamps(self.table, self.mix, *stars, *part))
         if wings:
-            self._render_wings()
-        self.model[:] = self.wings
-        self.workers.run(
-            lambda *band: kernels.add_stamps(
-                self.model, self.flux, self.places, self.stamps, *band
-            ),
-            self.bands,
-        )
+            x, y, flux = (v[self.wide] for v in self.solution())
+            self.wings.renew(x + self.margin, y + self.margin, flux, self.stale)
+        self.model[:] = self.wings.image
+        stars = (self.table, self.mix, self.x, self.y, self.flux, self.places)
+        self.workers.run(lambda *band: kernels.add_stars(self.model, *stars, *band), self.bands)
         self.workers.run(self._weigh, self.row_parts)
 
     def _weigh(self, low: int, high: int) -> None:
-        kernels.residual_and_weight(
-            self.scene.image,
-            self.scene.mask,
-            self.background,
-            self.model,
-            self.noise2,
-            self.settings.psf_error,
-            self.residual,
-            self.weight,
-            low,
-            high,
-        )
-        if self.scene.noise_scale is not None:
-            kernels.scale_weight(self.weight, self.scene.noise_scale, low, high)
-
-    def _render_wings(self) -> None:
-        self.wings[:] = 0.0
-        x, y, flux = (v[self.wide] for v in self.solution())
-        x, y = x + self.margin, y + self.margin
-        stars = (self.wing_table, self.which, x, y, flux, *self.wing_places)
-        bands = []
-        for low, high in split(self.wings.shape[0], ROWS):
-            first = int(np.searchsorted(self.wing_rows, low - self.wing_reach))
-            last = int(np.searchsorted(self.wing_rows, high + self.wing_reach, side="right"))
-            if first < last:
-                bands.append((first, last, low, high))
-        self.workers.run(lambda *band: kernels.render_wings(self.wings, *stars, *band), bands)
+        scene, error = self.scene, self.settings.psf_error
+        model = (self.background, self.model, self.noise2, error)
+        out = (self.residual, self.weight)
+        kernels.residual_and_weight(scene.image, scene.mask, *model, *out, low, high)
+        if scene.noise_scale is not None:
+            kernels.scale_weight(self.weight, scene.noise_scale, low, high)
 
     def correct_sky(self) -> None:
         """Move the smooth part of the residual to the sky."""
         mesh = self.settings.background_mesh
         if mesh > 0:
-            correct_from_residual(
-                self.background, self.residual, self.scene.mask, mesh, workers=self.workers
-            )
+            level, rest = self.background, self.residual
+            correct_from_residual(level, rest, self.scene.mask, mesh, workers=self.workers)
 
-    def assemble(self, matrix: bool) -> None:
-        """Build the gradient and, if ``matrix``, the normal matrix; the position prior included."""
-        stars, prior = (self.flux, self.places, self.stamps), self.prior
-        self._over_stars(
-            lambda *part: normal.gradient(self.residual, self.weight, *stars, self.gradient, *part)
+    def assemble(self) -> None:
+        """Build gradient and normal matrix, the position prior included."""
+        images, stars = (self.residual, self.weight), (self.table, self.mix, self.x, self.y)
+        plan = (self.places, self.pairs, self.tiles)
+        out = (self.gradient, self.diagonal, self.blocks)
+        self.workers.run(
+            lambda *part: normal.assemble(*images, *stars, *plan, *out, *part), self.tile_parts
         )
+        prior, root, f = 1.0 / self.settings.position_prior**2, self.root, self.flux
+        self.gradient[:, 1:] *= np.maximum(f, 0.0)[:, None]
         self.gradient[:, 1] += prior * (self.x0 - self.x)
         self.gradient[:, 2] += prior * (self.y0 - self.y)
-        if not matrix:
-            return
-        blocks = (self.pairs, self.diagonal, self.blocks)
-        self._over_stars(
-            lambda *part: normal.own_and_pair_blocks(self.weight, *stars, *blocks, *part)
+        parts = self.star_parts
+        self.workers.run(
+            lambda *part: whitening.root_blocks(self.diagonal, f, prior, root, *part), parts
         )
-        self._over_stars(
-            lambda *part: normal.root_blocks(self.diagonal, self.flux, prior, self.root, *part)
-        )
-        self._over_stars(
-            lambda *part: normal.whiten(self.blocks, self.root, self.flux, self.pairs, *part)
-        )
+        matrix = (self.blocks, root, f, self.pairs)
+        self.workers.run(lambda *part: whitening.whiten(*matrix, *part), parts)
 
-    @property
-    def prior(self) -> float:
-        """Weight of the position prior [1/pixel²]."""
-        return 1.0 / self.settings.position_prior**2
-
-    def advance(self) -> float:
+    def advance(self, tolerance: float) -> float:
         """Take one damped Gauss–Newton step; return the share of stars still moving."""
-        s = self.settings
+        s, places, system = self.settings, self.places, (self.blocks, self.pairs)
         white = np.einsum("nij,nj->ni", self.root, self.gradient)
-        solved, _ = solve(
-            self.blocks,
-            self.pairs,
-            white,
-            self.star_parts,
-            self.workers,
-            most=s.cg_iterations,
-            tolerance=s.cg_tolerance,
-        )
+        work = (self.star_parts, self.workers)
+        solved, _ = solve(*system, white, *work, most=s.cg_iterations, tolerance=tolerance)
         step = np.einsum("nji,nj->ni", self.root, solved)
         step[:, 1:] = np.clip(step[:, 1:], -s.max_step, s.max_step)
         turned = step * self.step < 0.0
         turned[:, 0] = False
         self.step = step = np.where(turned, 0.5 * step, step)
         self.flux += step[:, 0]
-        limit, places = s.max_shift, self.places
-        self.x = np.clip(self.x + step[:, 1], places.x - limit, places.x + limit)
-        self.y = np.clip(self.y + step[:, 2], places.y - limit, places.y + limit)
+        self.x = np.clip(self.x + step[:, 1], places.x - s.max_shift, places.x + s.max_shift)
+        self.y = np.clip(self.y + step[:, 2], places.y - s.max_shift, places.y + s.max_shift)
         return float(np.mean(np.abs(solved[:, 0]) > MOVING)) if step.size else 0.0
 
     def errors(self) -> Float:
@@ -268,21 +226,20 @@ class FitState:
         errors = np.full((self.order.size, 3), np.nan)
         radius = s.error_radius_fwhm * max(self.fwhm, 1.8)
         fixed = (radius, s.error_neighbours, fit_errors.SINGLE, errors)
-        matrix = (self.blocks, self.root, self.pairs)
-        self._over_stars(
-            lambda *part: fit_errors.local_errors(*matrix, self.x, self.y, *fixed, *part)
+        stars = (self.blocks, self.root, self.pairs, self.x, self.y)
+        self.workers.run(
+            lambda *part: fit_errors.local_errors(*stars, *fixed, *part), self.star_parts
         )
         return errors
 
     def quality(self) -> Float:
         """What tells how far the sorted stars can be trusted, (n, 4)."""
         quality = np.zeros((self.order.size, 4))
-        images, stars = (self.residual, self.model, self.weight), (self.flux, self.places)
-        core = max(self.fwhm, 1.5)
-        self._over_stars(
-            lambda *part: fit_errors.star_quality(
-                *images, *stars, self.stamps, core, quality, *part
-            )
+        images = (self.residual, self.model, self.weight)
+        stars = (self.table, self.mix, self.x, self.y, self.flux, self.places)
+        out = (max(self.fwhm, 1.5), quality)
+        self.workers.run(
+            lambda *part: fit_errors.star_quality(*images, *stars, *out, *part), self.star_parts
         )
         return quality
 
@@ -303,10 +260,3 @@ class FitState:
         """Return an image without its margin."""
         m = self.margin
         return np.ascontiguousarray(padded[m:-m, m:-m])
-
-    def forget_stamps(self) -> None:
-        """Give the largest arrays back."""
-        del self.stamps, self.blocks, self.model, self.wings
-
-    def _over_stars(self, kernel: object) -> None:
-        self.workers.run(kernel, self.star_parts)  # type: ignore[arg-type]

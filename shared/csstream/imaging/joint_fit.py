@@ -87,14 +87,14 @@ def _iterate(state: FitState) -> int:
     used = 0
     state.evaluate(wings=True)
     for used in range(1, s.iterations + 1):
-        state.assemble(matrix=True)
-        moving = state.advance()
+        state.assemble()
+        moving = state.advance(s.cg_tolerance)
         last = used == s.iterations or (moving < s.settled and used > 2)
         state.evaluate(wings=used == 2 or last)
         state.correct_sky()
         if last:
             break
-    state.assemble(matrix=True)
+    state.assemble()
     return used
 
 
@@ -108,7 +108,6 @@ def _result(state: FitState, used: int) -> FitResult:
     x, y, flux = state.solution()
     columns = [state.in_order(column) for column in (*errors.T, *quality[:, :3].T)]
     share = state.in_order(quality[:, 3], 0.0)
-    state.forget_stamps()
     flux_err, x_err, y_err, chi2, centre, contamination = columns
     return FitResult(
         x=x,
