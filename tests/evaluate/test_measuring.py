@@ -19,9 +19,7 @@ from csstream.instruments.instrument import load_instrument
 
 INSTRUMENT = load_instrument("csst-i")
 ARMS = {"classical": service_arms(None)["classical"]}
-PLAN = Plan(
-    instrument=INSTRUMENT, seed=77, mpx=0.02, size=100, psfs=("given",), oracles={"oracle": np.inf}
-)
+PLAN = Plan(instrument=INSTRUMENT, seed=77, mpx=0.02, size=100, psfs=("given",))
 
 
 def quiet(done, total):

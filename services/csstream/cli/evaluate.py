@@ -54,7 +54,7 @@ def detection(
     Simulated scenes, or one frame with its truth table. Leaves detection.json and evaluation.html.
     """
     from csstream.evaluate.detection import Plan
-    from csstream.evaluate.measuring import ORACLES, PSFS
+    from csstream.evaluate.measuring import PSFS
 
     _one_of("--psf", psf, ("given", "estimated", "both"))
     _one_of("--optics", optics, ("analytic", "galsim"))
@@ -74,7 +74,7 @@ def detection(
         optics=optics,  # type: ignore[arg-type]
         all_effects=detector == "all",
         psfs=PSFS if psf == "both" else (psf,),  # type: ignore[arg-type]
-        oracles=ORACLES if oracle else {},
+        with_oracles=oracle,
     )
     if frame is not None and truth is not None:
         _frame(plan, chosen, model, frame, truth, limit, output)
@@ -85,36 +85,50 @@ def detection(
 def _simulated(
     plan: Any, arms: Any, model: str, realisations: int, output: Path, resume: bool
 ) -> None:
-    from csstream.cli.progress import progress_bar
-    from csstream.evaluate.detection import measure_plan, summarise_plan
-    from csstream.evaluate.repeated import measure_repeatedly, summarise_repeated
+    from csstream.evaluate.detection import summarise_plan
+    from csstream.evaluate.repeated import summarise_repeated
     from csstream.evaluate.store import load
+    from csstream.imaging.psf import PsfError
 
-    folder, repeated = output / "scenes", None
-    with progress_bar("scenes") as progress:
-        files = measure_plan(plan, arms, folder, progress, resume=resume)
-    if realisations > 0:
-        first = plan.conditions[0]
-        with progress_bar("exposures") as progress:
-            paths = measure_repeatedly(
-                first, plan.seed, arms, realisations, folder, progress, resume=resume
-            )
-        repeated = summarise_repeated(first, paths)
+    try:
+        files, exposures = _measured(plan, arms, realisations, output / "scenes", resume)
+    except PsfError as error:
+        typer.echo(f"csstream evaluate: {error}", err=True)
+        raise typer.Exit(1) from error
+    repeated = summarise_repeated(plan.conditions[0], exposures) if exposures else None
     scenes = [[load(path) for path in files[kind.label]] for kind in plan.conditions]
     _finish(summarise_plan(plan, files), scenes, model, output, repeated)
+
+
+def _measured(plan: Any, arms: Any, realisations: int, folder: Path, resume: bool) -> Any:
+    """Return the files of the scenes by kind, and of the repeated exposures."""
+    from csstream.cli.progress import progress_bar
+    from csstream.evaluate.detection import measure_plan
+    from csstream.evaluate.repeated import measure_repeatedly
+
+    with progress_bar("scenes") as progress:
+        files = measure_plan(plan, arms, folder, progress, resume=resume)
+    if realisations == 0:
+        return files, []
+    with progress_bar("exposures") as progress:
+        exposures = measure_repeatedly(
+            plan.conditions[0], plan.seed, arms, realisations, folder, progress, resume=resume
+        )
+    return files, exposures
 
 
 def _frame(
     plan: Any, arms: Any, model: str, frame: Path, truth: Path, limit: float, output: Path
 ) -> None:
-    from csstream.evaluate.measuring import measure_scene
+    from csstream.evaluate.measuring import measure_scene, oracles_for
     from csstream.evaluate.real import TruthError, facts, read_scene
     from csstream.evaluate.summary import summarise
     from csstream.imaging.errors import FrameError
 
     try:
         scene = read_scene(frame, truth, plan.instrument)
-        result = measure_scene(scene, arms, psfs=plan.psfs, oracles=plan.oracles)
+        oracles = oracles_for(limit) if plan.with_oracles else {}
+        result = measure_scene(scene, arms, psfs=plan.psfs, oracles=oracles)
     except (FrameError, TruthError, OSError) as error:
         typer.echo(f"csstream evaluate: {error}", err=True)
         raise typer.Exit(1) from error

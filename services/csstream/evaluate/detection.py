@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from csstream.evaluate.arms import Arm, Psf
-from csstream.evaluate.measuring import ORACLES, PSFS, label, measure_scene, psfs_of
+from csstream.evaluate.measuring import PSFS, label, measure_scene, oracles_for, psfs_of
 from csstream.evaluate.scenes import Conditions, simulate_scene
 from csstream.evaluate.store import load, merged, save
 from csstream.evaluate.summary import summarise
@@ -37,7 +37,7 @@ class Plan:
     optics: Optics = "analytic"
     all_effects: bool = False
     psfs: Sequence[Psf] = PSFS
-    oracles: Mapping[str, float] = field(default_factory=lambda: dict(ORACLES))
+    with_oracles: bool = True
 
     @property
     def scenes(self) -> int:
@@ -99,7 +99,8 @@ def _measure_into(
         for name, arm in arms.items()
         if not {label(name, psf) for psf in psfs_of(arm, plan.psfs)} <= set(known)
     }
-    oracles = {n: faint for n, faint in plan.oracles.items() if label(n, "given") not in known}
+    wanted = oracles_for(conditions.limit) if plan.with_oracles else {}
+    oracles = {n: faint for n, faint in wanted.items() if label(n, "given") not in known}
     if not lacking and not oracles:
         return
     scene = simulate_scene(conditions, plan.seed, index)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from csstream.evaluation.photometry import Pairs
+from csstream.evaluation.photometry import Pairs, magnitude_edges
 
 Summary = dict[str, Any]
 Float = npt.NDArray[np.float64]
@@ -29,7 +29,6 @@ TITLES = {
     "classical": "classical",
     "classical+fit": "classical finder, joint fit",
     "oracle": "oracle",
-    "oracle25.7": "oracle, stars to 25.7",
 }
 DASHES = {"given": "-", "estimated": "--"}
 
@@ -42,7 +41,9 @@ def colour(name: str) -> str:
 def title(name: str) -> str:
     """Return an arm's name for people, with the PSF where it is estimated."""
     arm, _, psf = name.partition(":")
-    return TITLES.get(arm, arm) + (", PSF estimated" if psf == "estimated" else "")
+    faintest = arm.removeprefix("oracle")
+    known = f"oracle, stars to {faintest}" if arm != faintest else arm
+    return TITLES.get(arm, known) + (", PSF estimated" if psf == "estimated" else "")
 
 
 def shown(arms: Mapping[str, Any], *, estimated: bool = False) -> list[str]:
@@ -84,18 +85,18 @@ def draw_scores(summary: Summary) -> Figure:
     return finished(figure)
 
 
-def draw_differences(pairs: Pairs, name: str) -> Figure:
+def draw_differences(pairs: Pairs, name: str, limit: float) -> Figure:
     """Δm over magnitude, with the bound's envelope."""
     figure = Figure(figsize=(11.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    steps = np.arange(np.floor(pairs.mag.min(initial=18.0)), 25.01, 0.25)
+    steps = np.arange(np.floor(pairs.mag.min(initial=limit - 6.0)), limit + 0.01, 0.25)
     half = 0.45
     known = np.isfinite(pairs.miss)
     axes.hist2d(
         pairs.mag[known],
         pairs.miss[known],
         bins=(220, 160),
-        range=((steps[0], 25.0), (-half, half)),
+        range=((steps[0], limit), (-half, half)),
         cmap="Blues",
         norm="log",
     )
@@ -161,13 +162,13 @@ def draw_positions(summary: Summary) -> Figure:
     return finished(figure)
 
 
-def draw_pulls(pairs: Mapping[str, Pairs]) -> Figure:
+def draw_pulls(pairs: Mapping[str, Pairs], limit: float) -> Figure:
     """Errors over the quoted errors, beside a normal distribution."""
     figure = Figure(figsize=(11.5, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     edges = np.linspace(-5.0, 5.0, 81)
     for name, sample in pairs.items():
-        usable = sample.mag >= 18.5
+        usable = sample.mag >= magnitude_edges(limit)[0]
         positions = np.concatenate([sample.x_pull[usable], sample.y_pull[usable]])
         _histogram(left, sample.flux_pull[usable], edges, name)
         _histogram(right, positions, edges, name)

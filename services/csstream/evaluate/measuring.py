@@ -14,9 +14,17 @@ from csstream.evaluate.store import SceneResult, near_frame
 from csstream.evaluation.judged import Judged, judge
 from csstream.evaluation.lists import Finds
 
-ORACLES = {"oracle": np.inf, "oracle25.7": 25.7}  # name -> faintest star fitted [mag]
-# An oracle's name with "-every" behind it stands for all its stars, the inseparable ones too.
+LISTED_BEYOND = 0.7  # [mag] beyond the limit reaches the list that a finder could have
 PSFS: tuple[Psf, ...] = ("given", "estimated")
+
+
+def oracles_for(limit: float) -> dict[str, float]:
+    """Return the oracles by name, each with the faintest star that it fits [mag].
+
+    A name with ``-every`` behind it stands for all its stars, the inseparable ones too.
+    """
+    listed = limit + LISTED_BEYOND
+    return {"oracle": np.inf, f"oracle{listed:g}": listed}
 
 
 def label(arm: str, psf: Psf) -> str:
@@ -34,9 +42,9 @@ def measure_scene(
     arms: Mapping[str, Arm],
     *,
     psfs: Sequence[Psf] = PSFS,
-    oracles: Mapping[str, float] = ORACLES,
+    oracles: Mapping[str, float] | None = None,
 ) -> SceneResult:
-    """Measure a scene with every arm and PSF, and with the oracles, one after the other."""
+    """Measure a scene with every arm and PSF, and with oracles, one after the other."""
     finds: dict[str, Finds] = {}
     seconds: dict[str, float] = {}
     for arm in arms.values():
@@ -44,7 +52,7 @@ def measure_scene(
             started = time.perf_counter()
             finds[label(arm.name, psf)] = arm.measure(scene, psf)
             seconds[label(arm.name, psf)] = time.perf_counter() - started
-    for name, faintest in oracles.items():
+    for name, faintest in (oracles or {}).items():
         started = time.perf_counter()
         listed, every = oracle(scene, faintest)
         spent = time.perf_counter() - started
@@ -60,7 +68,7 @@ def evaluate_scene(
     arms: Mapping[str, Arm],
     *,
     psfs: Sequence[Psf] = PSFS,
-    oracles: Mapping[str, float] = ORACLES,
+    oracles: Mapping[str, float] | None = None,
 ) -> dict[str, Judged]:
     """Return each arm's finds beside the truth, by ``arm:psf``; for use from a script."""
     result = measure_scene(scene, arms, psfs=psfs, oracles=oracles)

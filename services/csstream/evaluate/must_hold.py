@@ -58,7 +58,7 @@ def range_text(limits: Range) -> str:
 
 
 def outcomes(kinds: Sequence[Summary]) -> list[Outcome]:
-    """Return what was reached by network and joint fit in the pinned scene."""
+    """Return what network and joint fit reached in the pinned scene; empty without it."""
     pinned = next((k for k in kinds if _is(k, NOMINAL_WIDTH) and GIVEN in k["arms"]), None)
     rows = [] if pinned is None else list(_pinned_rows(pinned))
     for width in (0.114, 0.15):
@@ -66,12 +66,13 @@ def outcomes(kinds: Sequence[Summary]) -> list[Outcome]:
         value = None if kind is None else kind["arms"][GIVEN]["over"]["recall_over_bound"][0]
         title = f"recall at 0.1 px over the bound's, R80 {width:g}″"
         rows.append(Outcome(title=title, floor=(0.93, INF), goal=(0.98, INF), value=value))
-    return rows
+    return rows if any(row.value is not None for row in rows) else []
 
 
 def _is(kind: Summary, width: float) -> bool:
     facts = kind["conditions"]
-    return facts.get("r80_arcsec") == width and facts["sky"] == NOMINAL_SKY
+    csst = facts["instrument"] == "csst-i" and facts.get("optics") == "analytic"
+    return csst and facts.get("r80_arcsec") == width and facts["sky"] == NOMINAL_SKY
 
 
 def _pinned_rows(kind: Summary) -> Iterator[Outcome]:

@@ -30,7 +30,7 @@ def write_page(path: Path, content: Summary, results: Sequence[Sequence[SceneRes
     source = resources.files("csstream.evaluate").joinpath("templates/evaluation.html.j2")
     template = environment.from_string(source.read_text("utf-8"))
     kinds = [
-        kind_section(summary, scenes, with_paper=k == 0)
+        kind_section(summary, scenes, in_full=k == 0)
         for k, (summary, scenes) in enumerate(zip(content["kinds"], results, strict=True))
     ]
     page = template.render(
@@ -46,9 +46,10 @@ def write_page(path: Path, content: Summary, results: Sequence[Sequence[SceneRes
 
 
 def kind_section(
-    summary: Summary, scenes: Sequence[SceneResult], *, with_paper: bool
+    summary: Summary, scenes: Sequence[SceneResult], *, in_full: bool
 ) -> dict[str, Any]:
-    """Return what the page shows of one kind of scene."""
+    """Return what the page shows of one kind of scene: everything, or the main figures."""
+    with_paper = in_full and paper.applies(summary)
     arms = {name: arm for name, arm in summary["arms"].items() if HIDDEN not in name}
     first = next(iter(arms.values()))["photometry"]
     section: dict[str, Any] = {
@@ -63,7 +64,7 @@ def kind_section(
             {"title": figures.title(name), "cells": _widths(arm)} for name, arm in arms.items()
         ],
         "sigmas": [1000.0 * row["sigma"] for row in first],
-        "plots": list(_plots(summary, scenes, all_of_them=with_paper)),
+        "plots": list(_plots(summary, scenes, all_of_them=in_full)),
         "verdict": paper.verdict(summary) if with_paper else None,
         "claims": _claims(arms),
         "paper_plot": data_uri(paper.draw_paper(summary)) if with_paper else None,
@@ -90,10 +91,10 @@ def _plots(
         )
         drawn = [
             ("Completeness and precision.", figures.draw_scores(summary)),
-            ("Differences of the magnitudes.", figures.draw_differences(lead, main)),
+            ("Differences of the magnitudes.", figures.draw_differences(lead, main, limit)),
             *drawn,
             ("Positions.", figures.draw_positions(summary)),
-            ("Errors over the quoted errors.", figures.draw_pulls(pairs)),
+            ("Errors over the quoted errors.", figures.draw_pulls(pairs, limit)),
             ("Crowding.", figures.draw_crowding(summary)),
         ]
     return [(text, data_uri(figure)) for text, figure in drawn]

@@ -36,6 +36,12 @@ BRIGHT_SCATTER = ((17.0, 20.0), (0.001, 0.003))  # [mag] their Figure 9
 FAINT_SCATTER = (23.5, 0.43)  # [mag] as their text says
 
 
+def applies(summary: Summary) -> bool:
+    """Return whether a kind of scene is of the paper's kind: simulated, CSST, i < 25 scored."""
+    facts = summary["conditions"]
+    return facts["instrument"] == "csst-i" and facts["scored_to"] == 25.0 and "density" in facts
+
+
 def draw_paper(summary: Summary) -> Figure:
     """Figures 6 to 9 of the paper, drawn from our measurements."""
     figure = Figure(figsize=(11.5, 8.6), layout="constrained")

@@ -35,7 +35,7 @@ def measure_repeatedly(
         path = folder / f"{conditions.label}_{seed}_0_exposure{number}.npz"
         if not (resume and path.is_file()):
             scene = exposed(field, conditions, seed, 0, number)
-            save(path, measure_scene(scene, arms, psfs=("given",), oracles={}))
+            save(path, measure_scene(scene, arms, psfs=("given",)))
         files.append(path)
         progress(number + 1, realisations)
     return files
