@@ -8,9 +8,11 @@ import pytest
 from csstream.imaging.background import estimate_background
 from csstream.imaging.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
+from csstream.imaging.pnet import prepare
 from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
 from csstream.imaging.psf import psf_from_instrument
 from csstream.imaging.strategies import choose_strategy
+from csstream.imaging.tiling import Tiling, assemble, run_tiled
 from csstream.inference.cards import find_weights, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import load_instrument
@@ -73,6 +75,26 @@ def test_tiles_do_not_change_the_list(session, scene, found):
     first, second, _ = match_pixels(small.x, small.y, found.x, found.y, 0.01)
     assert len(first) >= len(found) - 2
     np.testing.assert_allclose(small.flux[first], found.flux[second], rtol=1e-3)
+
+
+def test_heads_do_not_depend_on_the_tiles(session, scene):
+    _, frame, _ = scene
+    inputs = prepare(frame.image, 250.0, 5.0, frame.mask)
+    halo = session.card.values["halo"]
+
+    def heads(core):
+        cores = run_tiled(
+            lambda rows, columns: inputs[:, rows, columns],
+            frame.shape,
+            lambda tiles: session.run({"image": tiles})[0],
+            Tiling(core=core, halo=halo),
+            lambda core: core,
+        )
+        return assemble(cores, frame.shape)
+
+    whole, tiled = heads(720), heads(64)
+    scale = whole.std(axis=(1, 2), keepdims=True)
+    assert (np.abs(tiled - whole) / scale).max() < 1e-5
 
 
 def test_same_frame_same_bytes(session, scene, found):

@@ -52,4 +52,6 @@ def _pnet(weights: str, provider: Literal["cpu", "cuda"], threads: int) -> Detec
     from csstream.inference.session import open_session
 
     # One thread a tile, and as many tiles at a time: the bytes do not depend on the threads.
-    return PnetStrategy(open_session(weights, provider=provider), PnetSettings(threads=threads))
+    batch = 4 if provider == "cuda" else 1  # a GPU wants more at once
+    settings = PnetSettings(threads=threads, batch=batch)
+    return PnetStrategy(open_session(weights, provider=provider), settings)
