@@ -120,11 +120,14 @@ def with_changes(psf: FieldPsf, degree: int, changes: Float) -> FieldPsf:
     """Add tables (K, k, k), given within :func:`core_of`, to the terms of ``degree``."""
     core = core_of(psf.central)
     known = dict(zip(exponents(psf.degree), psf.terms, strict=True))
+    added = dict(zip(exponents(degree), changes, strict=True))
     nothing = np.zeros_like(psf.terms[0].samples)
+    degree = max(degree, psf.degree)
     terms = []
-    for power, change in zip(exponents(degree), changes, strict=True):
+    for power in exponents(degree):
         samples = known[power].samples.copy() if power in known else nothing.copy()
-        samples[core, core] += change
+        if power in added:
+            samples[core, core] += added[power]
         terms.append(PixelPsf(samples, psf.oversampling))
     terms[0] = whole(terms[0])
     terms[1:] = [_lightless(term) for term in terms[1:]]

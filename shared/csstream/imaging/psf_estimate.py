@@ -8,7 +8,9 @@ included, it becomes as good as the photons allow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from csstream.imaging.psf_patches import (
     half_width,
     psf_stars,
 )
-from csstream.imaging.psf_shape import refine_shape
+from csstream.imaging.psf_shape import Shapes, aberration_shapes, refine_shape, ring_shapes
 from csstream.imaging.psf_tiles import (
     UNKNOWN_ERROR,
     Tile,
@@ -58,6 +60,7 @@ class PsfEstimate:
     method: str  # extension, empirical, moffat or nominal
     stars: int
     error: float  # relative error of the PSF's values in the core
+    nominal: PixelPsf | None = None  # that it comes from, if from any
 
 
 def estimate_psf(frame: Frame, nominal: PixelPsf | None) -> PsfEstimate | None:
@@ -100,7 +103,7 @@ def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstima
 def _from_tiles(tiles: list[Tile], start: PixelPsf, frame: Frame) -> PsfEstimate:
     """Fit width and shape of a first idea of the PSF to the tiles' bright stars."""
     psf = framed(FieldPsf.constant(start), frame.shape)
-    nothing = PsfEstimate(psf, "nominal", 0, UNKNOWN_ERROR)
+    nothing = PsfEstimate(psf, "nominal", 0, UNKNOWN_ERROR, start)
     clean = [without_hits(tile, start, frame.read_noise) for tile in tiles]
     if sum(tile.found.size for tile in clean) < LEAST_STARS:
         return nothing
@@ -126,12 +129,24 @@ def _width_and_shape(estimate: PsfEstimate, patches: Patches, degree: int) -> Ps
     """Fit the width, then the shape where the width is not enough."""
     doubt = DOUBT.get(estimate.method, MOST_DOUBT)
     fitted = fit_width(estimate.psf, patches, estimate.error, doubt, degree)
-    used = int(np.count_nonzero(fitted.used))
-    if fitted.error > SHAPE_FROM and used >= LEAST_FOR_SHAPE:
-        psf = refine_shape(fitted.psf, fitted.patches, fitted.used, fitted.error)
+    for shapes in _shape_kinds(estimate):
+        used = fitted.used
+        if fitted.error < SHAPE_FROM or np.count_nonzero(used) < LEAST_FOR_SHAPE:
+            break
+        modes = shapes(fitted.psf.central)
+        psf = refine_shape(fitted.psf, fitted.patches, used, fitted.error, modes, degree)
         fitted = fit_width(psf, fitted.patches, fitted.error, doubt, degree)
     error = float(np.clip(fitted.error, LEAST_ERROR, UNKNOWN_ERROR))
-    return PsfEstimate(fitted.psf, estimate.method, used, error)
+    stars = int(np.count_nonzero(fitted.used))
+    return replace(estimate, psf=fitted.psf, stars=stars, error=error)
+
+
+def _shape_kinds(estimate: PsfEstimate) -> list[Callable[[PixelPsf], Shapes]]:
+    """What the shape is made of: first what optics can do, where they are known."""
+    nominal = estimate.nominal
+    if nominal is None or nominal.band_limit is None:
+        return [ring_shapes]
+    return [partial(aberration_shapes, nominal), ring_shapes]
 
 
 def _oversampling(fwhm: float) -> int:

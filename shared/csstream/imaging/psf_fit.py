@@ -24,6 +24,7 @@ LEAST_TOLERANCE = 0.003  # relative error of a profile beyond the noise
 MAX_STEP = 0.3  # of the PSF's variance, per round
 STARS_PER_DEGREE = (0, 40, 100)
 GAIN_PER_NUMBER = 8.0  # of chi2, that a higher degree must bring for each of its numbers
+LEAST_FOR_SLOPE = 4  # patches
 BEST_SHARE = 0.25  # of the patches, that say how well a PSF can fit
 CLIP = 3.0  # [sigma] of the patches' chi2
 
@@ -61,7 +62,7 @@ def fit_width(
         used = explained(solved)
         degree, blur = _best_blur(psf, solved, used, places, doubt * variance, most_degree)
         blur = np.clip(blur, -MAX_STEP * variance, MAX_STEP * variance)
-        amounts = _basis(psf, places, degree) @ blur.T
+        amounts = field_basis(psf, places, degree) @ blur.T
         psf = blurred_field(psf, blur, degree)
         advance(patches, solved, amounts)
         left = _after(solved, amounts)
@@ -88,15 +89,23 @@ def explained(solved: PatchSystems) -> npt.NDArray[np.bool_]:
 
 
 def profile_error(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
-    """Relative error of the profile that explains what is left of the brighter patches.
+    """Relative error of the profile that explains what chi2 is left of the patches.
 
-    Of those the best quarter says it: hidden neighbours are no error of the PSF.
+    Light of stars that no list holds adds the same to bright and faint stars, an error of the PSF
+    adds in proportion to the signal: the slope of a line through the patches is what counts.
     """
-    if not used.any():
+    if np.count_nonzero(used) < LEAST_FOR_SLOPE:
         return np.inf
-    excess, _ = _excess(solved, used)
-    bright = used & (solved.signal >= np.quantile(solved.signal[used], 0.5))
-    return float(np.sqrt(max(float(np.quantile(excess[bright], BEST_SHARE)), 0.0)))
+    signal, left = solved.signal[used], (solved.chi2 - solved.freedom)[used]
+    slope = 0.0
+    for _ in range(3):
+        variance = 2.0 * solved.freedom[used] + (0.5 * slope * signal) ** 2
+        mean_signal, mean_left = (
+            np.average(part, weights=1.0 / variance) for part in (signal, left)
+        )
+        lever = (signal - mean_signal) / variance
+        slope = max(float(lever @ (left - mean_left) / (lever @ (signal - mean_signal))), 0.0)
+    return float(np.sqrt(slope))
 
 
 def _excess(solved: PatchSystems, known: npt.NDArray[np.bool_]) -> tuple[Float, Float]:
@@ -105,6 +114,13 @@ def _excess(solved: PatchSystems, known: npt.NDArray[np.bool_]) -> tuple[Float, 
     signal = np.where(known, solved.signal, 1.0)
     noise = max(1.0, float(np.quantile((solved.chi2 / freedom)[known], 0.1)))
     return (solved.chi2 - noise * freedom) / signal, noise * np.sqrt(2.0 * freedom) / signal
+
+
+def misfit(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
+    """Return the median reduced chi2 of the patches, at least one."""
+    if not used.any():
+        return 1.0
+    return max(float(np.median((solved.chi2 / solved.freedom)[used])), 1.0)
 
 
 def _after(solved: PatchSystems, amounts: Float) -> PatchSystems:
@@ -133,7 +149,8 @@ def _solved(psf: FieldPsf, patches: Patches, tolerance: float) -> PatchSystems:
     return systems(patches, psf, modes, tolerance)
 
 
-def _basis(psf: FieldPsf, places: tuple[Float, Float], degree: int) -> Float:
+def field_basis(psf: FieldPsf, places: tuple[Float, Float], degree: int) -> Float:
+    """Return the field's monomials of ``degree`` at places (n,) [pixel]; (n, K)."""
     u = (places[0] - psf.origin[0]) / psf.scale[0]
     v = (places[1] - psf.origin[1]) / psf.scale[1]
     return np.stack([u**i * v**j for i, j in exponents(degree)], axis=1)
@@ -149,11 +166,11 @@ def _best_blur(
 ) -> tuple[int, Float]:
     """Return the degree in the field and the blur (3, K) that the patches ask for."""
     best, gain = (0, np.zeros((3, 1))), 0.0
-    noise = max(float(np.median((solved.chi2 / solved.freedom)[used])), 1.0) if used.any() else 1.0
+    noise = misfit(solved, used)
     for degree, least in enumerate(STARS_PER_DEGREE[: most_degree + 1]):
         if np.count_nonzero(used) < least:
             break
-        basis = _basis(psf, places, degree)[used]
+        basis = field_basis(psf, places, degree)[used]
         amounts, better = _solve_field(solved, used, basis, noise / sigma**2)
         numbers = amounts.size - best[1].size if degree else 0
         if degree == 0 or better - gain > GAIN_PER_NUMBER * noise * numbers:

@@ -1,12 +1,14 @@
-"""A PSF's shape beyond its width: relative corrections on rings and angles around the centre.
+"""A PSF's shape beyond its width: modes whose amounts the bright stars give.
 
-The modes are hat functions of the radius times cos and sin of multiples of the angle times the
-PSF's own azimuthal mean, convolved with the pixel. How large they may become is a Gaussian prior;
-its width is the one that best predicts stars left out (four-fold cross-validation), and where no
-width predicts better than nothing, nothing is corrected.
+Two kinds of modes: what aberrations do to a diffraction PSF, and, for any PSF, relative
+corrections on rings and angles around the centre. How large they may become is a Gaussian prior;
+its width, and how they vary over the field, are what best predicts stars left out (four-fold
+cross-validation). Where nothing predicts better than nothing, nothing is corrected.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,9 @@ from scipy.ndimage import convolve1d
 
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.psf import PixelPsf
-from csstream.imaging.psf_blur import core_of, with_changes
+from csstream.imaging.psf_blur import blur_change, core_of, with_changes
+from csstream.imaging.psf_family import aberration_modes, gaussian_variance, without_known
+from csstream.imaging.psf_fit import field_basis, misfit
 from csstream.imaging.psf_patches import Patches, PatchSystems, advance, systems
 
 Float = npt.NDArray[np.float64]
@@ -23,14 +27,41 @@ KNOTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.35, 1.8, 2.4, 3.2, 4.2)  # [FWHM] the last
 FIRST_KNOT = (0, 1, 1, 2, 2)  # of each multiple of the angle: it vanishes at the centre
 LAST_KNOT = (9, 8, 8, 6, 6)
 FLOOR = 1e-4  # of the peak, added to the profile that the modes are relative to
-SIGMAS = (0.003, 0.01, 0.03, 0.1, 0.3)  # widths of the prior that are tried
+WIDTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of the prior over the modes' own sigmas
+STARS_PER_DEGREE = (8, 60, 120)
 FOLDS = 4
 
 
-def shape_modes(psf: PixelPsf) -> Float:
-    """Return the modes as B-spline coefficients within the core, (q, k, k)."""
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Modes as B-spline coefficients within the PSF's core (q, k, k), and their sigmas (q,)."""
+
+    modes: Float
+    sigma: Float
+
+
+def refine_shape(
+    psf: FieldPsf,
+    patches: Patches,
+    used: npt.NDArray[np.bool_],
+    tolerance: float,
+    shapes: Shapes,
+    most_degree: int = 2,
+) -> FieldPsf:
+    """Return the PSF with the shape that its bright stars show, the patches moved along."""
+    solved = systems(patches, psf, shapes.modes, tolerance)
+    degree, amounts = best_shape(solved, used, shapes.sigma, psf, patches, most_degree)
+    if not amounts.any():
+        return psf
+    advance(patches, solved, field_basis(psf, patches.places(), degree) @ amounts.T)
+    return corrected(psf, shapes.modes, amounts, degree)
+
+
+def ring_shapes(psf: PixelPsf) -> Shapes:
+    """Relative corrections on rings and angles, good for any PSF."""
     core, step = core_of(psf), psf.oversampling
-    half = (psf.samples[core, core].shape[0] - 1) // 2
+    table = psf.samples[core, core]
+    half = (table.shape[0] - 1) // 2
     j, i = np.mgrid[-half : half + 1, -half : half + 1] / step
     radius, angle = np.hypot(i, j), np.arctan2(j, i)
     envelope = _azimuthal_mean(psf, radius)
@@ -39,63 +70,102 @@ def shape_modes(psf: PixelPsf) -> Float:
     for m, (first, last) in enumerate(zip(FIRST_KNOT, LAST_KNOT, strict=True)):
         for turn in (np.cos(m * angle), np.sin(m * angle))[: 1 if m == 0 else 2]:
             tables += [envelope * ring * turn for ring in rings[first:last]]
-    return _over_pixel(np.stack(tables), step)
+    modes = without_known(_over_pixel(np.stack(tables), step), table, step)
+    return Shapes(modes, np.ones(modes.shape[0]))
 
 
-def corrected(psf: FieldPsf, modes: Float, amounts: Float) -> FieldPsf:
-    """Return the PSF with ``amounts`` (q,) of its shape modes added everywhere in the field."""
-    change = np.tensordot(amounts, modes, 1)
-    for axis in (0, 1):  # the spline's samples from its coefficients
-        change = convolve1d(change, [1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0], axis, mode="constant")
-    rest = np.zeros((len(psf.terms) - 1, *change.shape))
-    return with_changes(psf, psf.degree, np.concatenate([change[None], rest]))
+def aberration_shapes(nominal: PixelPsf, psf: PixelPsf) -> Shapes:
+    """Return what aberrations do to a diffraction PSF, blurred as ``psf`` is by now.
 
-
-def refine_shape(
-    psf: FieldPsf, patches: Patches, used: npt.NDArray[np.bool_], tolerance: float
-) -> FieldPsf:
-    """Return the PSF with the shape that its bright stars show, the patches moved along."""
-    modes = shape_modes(psf.central)
-    solved = systems(patches, psf, modes, tolerance)
-    amounts, gain = best_shape(solved, used)
-    if gain <= 0.0:
-        return psf
-    advance(patches, solved, np.broadcast_to(amounts, solved.gradient.shape))
-    return corrected(psf, modes, amounts)
-
-
-def best_shape(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> tuple[Float, float]:
-    """Return the modes' amounts (q,), and the share of chi2 that they take from stars left out.
-
-    All amounts are zero where no prior predicts stars that were left out.
+    ``nominal`` must know its band limit.
     """
-    normal, gradient = solved.normal[used], solved.gradient[used]
-    fold = np.arange(normal.shape[0]) % FOLDS
-    nothing = np.zeros(gradient.shape[1])
-    if normal.shape[0] < 2 * FOLDS:
-        return nothing, 0.0
-    noise = max(float(np.median((solved.chi2 / solved.freedom)[used])), 1.0)
-    sums = [(normal[fold == k].sum(axis=0), gradient[fold == k].sum(axis=0)) for k in range(FOLDS)]
-    total = (normal.sum(axis=0), gradient.sum(axis=0))
-    gains = [_gain(sums, total, noise / sigma**2) for sigma in SIGMAS]
-    best = int(np.argmax(gains))
-    if gains[best] <= 0.0:
-        return nothing, 0.0
-    amounts = _solve(*total, noise / SIGMAS[best] ** 2)
-    return amounts, gains[best] / float(solved.chi2[used].sum())
+    modes, sigma = aberration_modes(nominal)
+    more = gaussian_variance(psf, nominal.band_limit) - gaussian_variance(nominal)
+    blurs = [mode + blur_change(mode, psf.oversampling, (more, 0.0, more)) for mode in modes]
+    side = psf.samples[core_of(psf), core_of(psf)].shape[0]
+    return Shapes(np.stack([_resized(mode, side) for mode in blurs]), sigma)
 
 
-def _gain(sums: list[tuple[Float, Float]], total: tuple[Float, Float], prior: float) -> float:
+def corrected(psf: FieldPsf, modes: Float, amounts: Float, degree: int) -> FieldPsf:
+    """Return the PSF with ``amounts`` (q, K) of its shape modes added."""
+    changes = np.tensordot(amounts.T, modes, 1)
+    for axis in (1, 2):  # the spline's samples from its coefficients
+        changes = convolve1d(changes, [1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0], axis, mode="constant")
+    return with_changes(psf, degree, changes)
+
+
+def best_shape(
+    solved: PatchSystems,
+    used: npt.NDArray[np.bool_],
+    sigma: Float,
+    psf: FieldPsf,
+    patches: Patches,
+    most_degree: int,
+) -> tuple[int, Float]:
+    """Return the degree in the field and the modes' amounts (q, K) that predict best.
+
+    All amounts are zero where none predicts better than nothing stars that were left out.
+    """
+    places = patches.places()
+    best, amounts, top = 0, np.zeros((sigma.size, 1)), 0.0
+    if not used.any():
+        return best, amounts
+    noise = misfit(solved, used)
+    for degree, least in enumerate(STARS_PER_DEGREE[: most_degree + 1]):
+        if np.count_nonzero(used) < least:
+            break
+        folds = _folds(solved, used, field_basis(psf, places, degree))
+        for width in WIDTHS:
+            prior = np.repeat(noise / (width * sigma) ** 2, folds[0][1].size // sigma.size)
+            gain = _gain(folds, prior)
+            if gain > top:
+                best, top = degree, gain
+                amounts = _solve(*_total(folds), prior).reshape(sigma.size, -1)
+    return best, amounts
+
+
+def _folds(
+    solved: PatchSystems, used: npt.NDArray[np.bool_], basis: Float
+) -> list[tuple[Float, Float]]:
+    """Sum the normal equations of the modes' polynomials over every fourth star."""
+    chosen, size = np.flatnonzero(used), solved.gradient.shape[1] * basis.shape[1]
+    folds = []
+    for k in range(FOLDS):
+        part = chosen[k::FOLDS]
+        b = basis[part]
+        squares = (b[:, :, None] * b[:, None, :]).reshape(part.size, -1)
+        normal = np.tensordot(squares.T, solved.normal[part], 1)
+        normal = normal.reshape(b.shape[1], b.shape[1], *solved.normal.shape[1:])
+        gradient = np.einsum("na,ni->ai", solved.gradient[part], b)
+        folds.append((normal.transpose(2, 0, 3, 1).reshape(size, size), gradient.ravel()))
+    return folds
+
+
+def _gain(folds: list[tuple[Float, Float]], prior: Float) -> float:
     """How much chi2 the modes, fitted without them, take from the stars left out."""
     gain = 0.0
-    for normal, gradient in sums:
-        amounts = _solve(total[0] - normal, total[1] - gradient, prior)
+    for k, (normal, gradient) in enumerate(folds):
+        others = [fold for m, fold in enumerate(folds) if m != k]
+        amounts = _solve(*_total(others), prior)
         gain += float(2.0 * gradient @ amounts - amounts @ normal @ amounts)
     return gain
 
 
-def _solve(normal: Float, gradient: Float, prior: float) -> Float:
-    return np.asarray(np.linalg.solve(normal + prior * np.eye(gradient.size), gradient))
+def _total(folds: list[tuple[Float, Float]]) -> tuple[Float, Float]:
+    normals, gradients = zip(*folds, strict=True)
+    return np.sum(normals, axis=0), np.sum(gradients, axis=0)
+
+
+def _solve(normal: Float, gradient: Float, prior: Float) -> Float:
+    return np.asarray(np.linalg.solve(normal + np.diag(prior), gradient))
+
+
+def _resized(mode: Float, side: int) -> Float:
+    """Cut or pad a centred table to (side, side)."""
+    more = (side - mode.shape[0]) // 2
+    if more >= 0:
+        return np.pad(mode, more)
+    return mode[-more:more, -more:more]
 
 
 def _azimuthal_mean(psf: PixelPsf, radius: Float) -> Float:
