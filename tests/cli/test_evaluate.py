@@ -21,7 +21,7 @@ def run(app, *arguments):
 def test_detection_from_the_command_line(tmp_path):
     result = run(
         evaluate, "detection", "--mpx", 0.01, "--size", 100, "--arms", "classical", "--psf",
-        "given", "--r80", "0.114,0.132", "-o", tmp_path,
+        "given", "--r80", "0.114,0.132", "--no-oracle", "-o", tmp_path,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     content = json.loads((tmp_path / "detection.json").read_text())

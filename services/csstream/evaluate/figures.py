@@ -245,7 +245,8 @@ def _histogram(axes: Axes, values: Float, edges: Float, name: str) -> None:
         density, _ = np.histogram(known, edges)
         middle = 0.5 * (edges[1:] + edges[:-1])
         step = density / known.size / (edges[1] - edges[0])
-        axes.step(middle, step, where="mid", color=colour(name), label=title(name))
+        style: dict[str, Any] = {"color": colour(name), "ls": DASHES[name.partition(":")[2]]}
+        axes.step(middle, step, where="mid", label=title(name), **style)
 
 
 def finished(figure: Figure) -> Figure:

@@ -148,7 +148,7 @@ def _claims(arms: Summary) -> list[dict[str, Any]]:
     for name in figures.shown(arms):
         arm = arms[name]
         cells = [arm["lenient"][0][key] for key in keys[:3]]
-        cells += [arm["errors_closest"]["mean_abs_dm"], arm["errors"]["mean_abs_dm"]]
+        cells += [arm["errors_by_radius"][0]["mean_abs_dm"], arm["errors"]["mean_abs_dm"]]
         rows.append({"title": figures.title(name), "cells": cells})
     return rows
 

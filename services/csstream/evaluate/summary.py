@@ -76,7 +76,10 @@ def summarise_arm(judged: Judged) -> dict[str, Any]:
         "lenient": _scores(judged, strict=False),
         "strict": _scores(judged, strict=True),
         "errors": magnitude_errors(pairs, limit),
-        "errors_closest": magnitude_errors(pairs_of(judged, RADII[0]), limit),
+        "errors_by_radius": [
+            {"radius": radius} | magnitude_errors(pairs_of(judged, radius), limit)
+            for radius in RADII
+        ],
         "false_bright": {
             "number": false,
             "per_1000_scored": per_thousand,
