@@ -14,7 +14,7 @@ from csstream.imaging.psf import (
 )
 from csstream.imaging.psf_kernels import evaluate_with_gradient
 from csstream.imaging.stamp_kernels import Places, fill_stamp, scratch, stamp_size
-from csstream.imaging.stamp_tables import stamp_table
+from csstream.imaging.stamp_tables import local_field
 from csstream.instruments.instrument import load_instrument
 
 SUBPIXEL = st.floats(-0.5, 0.5)
@@ -104,8 +104,9 @@ def test_stamps_agree_with_single_evaluations(psf):
     x, y, half = np.array([50.1, 10.3]), np.array([40.8, 20.7]), np.array([2, 4])
     places = Places(np.array([50, 10]), np.array([41, 21]), half)
     stamps = np.full(stamp_size(4), np.nan, np.float32)
-    table = stamp_table(FieldPsf.constant(psf), 5)
-    fill_stamp(table, np.ones((2, 1)), x, y, places, 1, scratch(table, 4), stamps, 0)
+    field = local_field(FieldPsf.constant(psf), 5, x, y, np.zeros((1, 2)))
+    work = scratch(field.table, 4)
+    fill_stamp(field, field.table, 0, x, y, places, 1, work, stamps, 0)
     value, slope_x, slope_y = stamps.reshape(3, 9, 16)[:, :, :9]
     for j, i in ((0, 0), (4, 3), (8, 6)):
         expected = evaluate_with_gradient(

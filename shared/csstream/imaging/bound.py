@@ -22,7 +22,7 @@ from csstream.imaging.pairs import Pairs, find_pairs, plan_tiles
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.simd import LANES
 from csstream.imaging.stamp_kernels import Places
-from csstream.imaging.stamp_tables import stamp_table
+from csstream.imaging.stamp_tables import exact_field
 from csstream.imaging.whitening import root_blocks, whiten
 
 Float = npt.NDArray[np.float64]
@@ -190,8 +190,8 @@ class _Scene:
         places = Places(np.rint(x).astype(np.int64) + m, np.rint(y).astype(np.int64) + m, half)
         pairs = find_pairs(places)
         tiles = plan_tiles(np.array([0, n]), places, pairs)
-        table = stamp_table(self.psf, int(half.max(initial=0)), np.float64)
-        stars = (table, self.psf.weights(x, y), x + m, y + m)
+        field = exact_field(self.psf, int(half.max(initial=0)), x, y)
+        stars = (field, x + m, y + m)
         gradient, diagonal, root = np.zeros((n, 3)), np.zeros((n, 3, 3)), np.zeros((n, 3, 3))
         blocks = np.empty((pairs.other.size, 3, 3))
         plan, out = (places, pairs, tiles), (gradient, diagonal, blocks)

@@ -15,9 +15,12 @@ from numba import njit
 
 from csstream.imaging.pairs import Pairs
 from csstream.imaging.stamp_kernels import (
+    Field,
     Places,
     compiled_row_width,
+    expand,
     fill_stamp,
+    local_table,
     scratch,
     stamp_size,
 )
@@ -138,8 +141,7 @@ def _trailing_errors(matrix: Any, n: int, root: Any, out: Any) -> None:
 def isolated_information(
     empty: Float,
     usable: npt.NDArray[np.bool_],
-    table: Any,
-    mix: Float,
+    field: Field,
     x: Float,
     y: Float,
     flux: Float,
@@ -151,12 +153,12 @@ def isolated_information(
     Slopes are per unit of flux.
     """
     widest = places.half.max() if places.half.size else 0
-    stamp, work = np.empty(stamp_size(widest), empty.dtype), scratch(table, widest)
+    stamp, work = np.empty(stamp_size(widest), empty.dtype), scratch(field.table, widest)
     row = np.empty(3)
     for k in range(flux.size):
         h, f = places.half[k], flux[k]
         side, width = 2 * h + 1, compiled_row_width(h)
-        fill_stamp(table, mix, x, y, places, k, work, stamp, 0)
+        fill_stamp(field, field.table, 0, x, y, places, k, work, stamp, 0)
         block = diagonal[k]
         block[:] = 0.0
         for j in range(side):
@@ -172,50 +174,59 @@ def isolated_information(
                         block[r, c] += w * row[r] * row[c]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, nogil=True)
 def star_quality(
     residual: Any,
     model: Any,
     weight: Any,
-    table: Any,
-    mix: Float,
+    field: Field,
     x: Float,
     y: Float,
     flux: Float,
     places: Places,
+    own: Int,
     core: float,
     quality: Float,
     low: int,
     high: int,
 ) -> None:
-    """Write (n, 4), what tells how far each star can be trusted.
+    """Write (n, 4), what tells how far each star of the tiles ``[low, high)`` can be trusted.
 
     Columns: mean chi2 of a pixel in the core; largest positive residual at the centre [sigma];
     light of other stars that the fit had to tell apart [flux]; unmasked share of the information.
     ``model`` holds the stars without background; ``core`` is a radius [pixel].
     """
-    widest = places.half.max() if places.half.size else 0
-    stamp, work = np.empty(stamp_size(widest), model.dtype), scratch(table, widest)
-    none = np.float32(0.0)
-    for k in range(low, high):
-        h, f = places.half[k], np.float32(flux[k])
-        side, width = 2 * h + 1, compiled_row_width(h)
-        fill_stamp(table, mix, x, y, places, k, work, stamp, 0)
-        mixed, seen, whole = none, none, none
-        for j in range(side):
-            row, left = places.y[k] - h + j, places.x[k] - h
-            profile, stars = stamp[j * width : j * width + side], model[row, left : left + side]
-            inverse = weight[row, left : left + side]
-            for i in range(side):
-                p = profile[i]
-                used = p if inverse[i] > none else none
-                whole += p * p
-                seen += p * used
-                mixed += used * stars[i]
-        core_chi2, centre = _core_chi2(residual, weight, places.x[k], places.y[k], core)
-        quality[k, 0], quality[k, 1] = core_chi2, centre
-        quality[k, 2] = mixed / seen - f if seen > none else 0.0
-        quality[k, 3] = seen / whole if whole > none else 0.0
+    widest, local = places.half.max() if places.half.size else 0, local_table(field)
+    stamp, work = np.empty(stamp_size(widest), model.dtype), scratch(local, widest)
+    for t in range(low, high):
+        expand(field, t, local)
+        for k in range(own[t], own[t + 1]):
+            fill_stamp(field, local, t, x, y, places, k, work, stamp, 0)
+            where = (places.x[k], places.y[k])
+            quality[k, 0], quality[k, 1] = _core_chi2(residual, weight, *where, core)
+            light = _light(model, weight, stamp, *where, places.half[k])
+            quality[k, 2] = light[0] - flux[k] if light[1] > 0.0 else 0.0
+            quality[k, 3] = light[1]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _light(model: Any, weight: Any, stamp: Any, x: int, y: int, h: int) -> tuple[float, float]:
+    """Return the flux of all stars through one's profile, and the usable share of the latter."""
+    side, width, none = 2 * h + 1, compiled_row_width(h), np.float32(0.0)
+    mixed, seen, whole = none, none, none
+    for j in range(side):
+        row, left = y - h + j, x - h
+        profile, stars = stamp[j * width : j * width + side], model[row, left : left + side]
+        inverse = weight[row, left : left + side]
+        for i in range(side):
+            p = profile[i]
+            used = p if inverse[i] > none else none
+            whole += p * p
+            seen += p * used
+            mixed += used * stars[i]
+    if not seen > none:
+        return 0.0, 0.0
+    return float(mixed / seen), float(seen / whole)
 
 
 @njit(cache=True, nogil=True)

@@ -19,7 +19,7 @@ from csstream.imaging.frame import Image, Mask
 from csstream.imaging.pairs import find_pairs, plan_tiles, sort_by_cell
 from csstream.imaging.simd import LANES
 from csstream.imaging.stamp_kernels import Places
-from csstream.imaging.stamp_tables import stamp_table
+from csstream.imaging.stamp_tables import local_field
 from csstream.imaging.workers import Workers, split
 
 Float = npt.NDArray[np.float64]
@@ -72,8 +72,10 @@ class FitState:
         centre = (x, y) if prior is None else (np.asarray(v, np.float64) for v in prior)
         self.x, self.y, self.flux = x[keep] + m, y[keep] + m, flux[keep]
         self.x0, self.y0 = (v[keep] + m for v in centre)
-        self.table = stamp_table(self.psf, int(half.max(initial=0) + self.settings.max_shift))
-        self.mix = self.psf.weights(x[keep], y[keep])
+        widest = int(half.max(initial=0) + self.settings.max_shift)
+        centres = self._tile_centres()
+        self.field = local_field(self.psf, widest, x[keep], y[keep], centres)
+        self.field = self.field._replace(centre=centres + m)
         self._allocate()
         self._place_wings(half)
 
@@ -112,6 +114,13 @@ class FitState:
         self.pairs = find_pairs(self.places)
         self.tiles = plan_tiles(own.astype(np.int64), self.places, self.pairs)
 
+    def _tile_centres(self) -> Float:
+        """Centres (tiles, 2) of the tiles' stars [pixel], from the image's corner."""
+        number = np.diff(self.tiles.own)
+        index = np.repeat(np.arange(number.size), number)
+        sums = [np.bincount(index, v, number.size) for v in (self.places.x, self.places.y)]
+        return np.column_stack(sums) / np.maximum(number, 1)[:, None] - self.margin
+
     def _allocate(self) -> None:
         ny, nx = self.background.shape
         n, shape = self.order.size, (ny + 2 * self.margin, nx + 2 * self.margin)
@@ -124,10 +133,9 @@ class FitState:
         self.bands = self._bands(shape[0]) if n else []
 
     def _bands(self, rows: int) -> list[tuple[int, int, int, int]]:
-        """Return (first, last, low, high): rows [low, high) and the stars that can reach them."""
-        # Stars are sorted by rows of tiles, not by y: take whole rows of tiles.
+        """Return (first, last, low, high): rows [low, high) and the tiles that can reach them."""
         reach, lowest = int(self.places.half.max()), int(self.places.y.min())
-        row = (self.places.y - lowest) // TILE
+        row = (self.places.y[self.tiles.own[:-1]] - lowest) // TILE
         bands = []
         for low, high in split(rows, ROWS):
             first = np.searchsorted(row, (low - reach - lowest) // TILE)
@@ -166,7 +174,7 @@ class FitState:
             x, y, flux = (v[self.wide] for v in self.solution())
             self.wings.renew(x + self.margin, y + self.margin, flux, self.stale)
         self.model[:] = self.wings.image
-        stars = (self.table, self.mix, self.x, self.y, self.flux, self.places)
+        stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)
         self.workers.run(lambda *band: kernels.add_stars(self.model, *stars, *band), self.bands)
         self.workers.run(self._weigh, self.row_parts)
 
@@ -187,7 +195,7 @@ class FitState:
 
     def assemble(self) -> None:
         """Build gradient and normal matrix, the position prior included."""
-        images, stars = (self.residual, self.weight), (self.table, self.mix, self.x, self.y)
+        images, stars = (self.residual, self.weight), (self.field, self.x, self.y)
         plan = (self.places, self.pairs, self.tiles)
         out = (self.gradient, self.diagonal, self.blocks)
         self.workers.run(
@@ -236,10 +244,10 @@ class FitState:
         """What tells how far the sorted stars can be trusted, (n, 4)."""
         quality = np.zeros((self.order.size, 4))
         images = (self.residual, self.model, self.weight)
-        stars = (self.table, self.mix, self.x, self.y, self.flux, self.places)
+        stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)
         out = (max(self.fwhm, 1.5), quality)
         self.workers.run(
-            lambda *part: fit_errors.star_quality(*images, *stars, *out, *part), self.star_parts
+            lambda *part: fit_errors.star_quality(*images, *stars, *out, *part), self.tile_parts
         )
         return quality
 

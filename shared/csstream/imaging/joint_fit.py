@@ -51,7 +51,7 @@ def joint_fit(
     background : ndarray, (ny, nx), float32 [electron]
         First estimate of the sky; not changed.
     psf : PixelPsf or FieldPsf
-        A PSF that varies costs about half as much again.
+        A PSF that varies costs up to twice the time.
     x, y : array, (n,) [pixel]
         Starting positions. They may lie beyond the edge.
     flux : array, (n,) [electron]

@@ -15,11 +15,15 @@ from numba import njit
 
 from csstream.imaging.simd import LANES, add_product, load, spread, store, times
 from csstream.imaging.stamp_kernels import (
+    Field,
     Places,
     compiled_row_width,
+    expand,
     keep_last,
+    local_table,
     mix_terms,
     scratch,
+    star_mix,
     taps,
 )
 
@@ -31,43 +35,67 @@ Int = npt.NDArray[np.int64]
 @njit(cache=True, nogil=True)
 def add_stars(
     model: Any,
-    table: Any,
-    mix: Float,
+    field: Field,
     x: Float,
     y: Float,
     flux: Float,
     places: Places,
+    own: Int,
     first: int,
     last: int,
     low: int,
     high: int,
 ) -> None:
-    """Add the stars ``[first, last)``, within their fit stamps, to rows ``[low, high)``."""
-    nx, widest = model.shape[1], places.half.max() if places.half.size else 0
-    weights, start, mixed, keep = scratch(table, widest)
+    """Add the stars of the tiles ``[first, last)`` to rows ``[low, high)``, in their fit stamps.
+
+    Tile t owns the stars ``[own[t], own[t + 1])``.
+    """
+    local = local_table(field)
+    work = scratch(local, places.half.max() if places.half.size else 0)
     everywhere = np.ones(LANES, model.dtype)
-    for k in range(first, last):
-        h = places.half[k]
-        top, left = places.y[k] - h, places.x[k] - h
-        begin, end = max(top, low), min(top + 2 * h + 1, high)
-        if begin >= end:
-            continue
-        side, width = 2 * h + 1, compiled_row_width(h)
-        taps(table, 0, left - x[k], top - y[k], weights, start)
-        keep_last(keep, side)
-        if mix.shape[1] > 1:
-            mix_terms(table.values, mix[k], start, side, width, mixed)
-        source, stride = (
-            (table.values.reshape(-1), table.values.shape[4])
-            if mix.shape[1] == 1
-            else (mixed, width)
-        )
-        for j in range(begin, end):
-            line, to = (j - top) * stride, j * nx + left
-            inner = width - LANES
-            _add_row(model, to, inner, source, start, line, weights, flux[k], everywhere)
-            line, to = line + inner, to + inner
-            _add_row(model, to, LANES, source, start, line, weights, flux[k], keep)
+    for t in range(first, last):
+        expanded = False
+        for k in range(own[t], own[t + 1]):
+            top = places.y[k] - places.half[k]
+            if max(top, low) >= min(top + 2 * places.half[k] + 1, high):
+                continue
+            if not expanded:
+                expand(field, t, local)
+                expanded = True
+            _add_star(model, field, local, t, x, y, flux, places, k, work, everywhere, low, high)
+
+
+@njit(cache=True, nogil=True)
+def _add_star(
+    model: Any,
+    field: Any,
+    local: Any,
+    tile: int,
+    x: Any,
+    y: Any,
+    flux: Any,
+    places: Any,
+    k: int,
+    work: Any,
+    everywhere: Any,
+    low: int,
+    high: int,
+) -> None:
+    weights, start, mixed, keep, mix = work
+    h, nx = places.half[k], model.shape[1]
+    top, left, side, width = places.y[k] - h, places.x[k] - h, 2 * h + 1, compiled_row_width(h)
+    taps(local, 0, left - x[k], top - y[k], weights, start)
+    keep_last(keep, side)
+    source, stride = local.values.reshape(-1), local.values.shape[4]
+    if mix.size > 1:
+        star_mix(field, tile, x[k], y[k], k, mix)
+        mix_terms(local.values, mix, start, side, width, mixed)
+        source, stride = mixed, width
+    inner = width - LANES
+    for j in range(max(top, low), min(top + side, high)):
+        line, to = (j - top) * stride, j * nx + left
+        _add_row(model, to, inner, source, start, line, weights, flux[k], everywhere)
+        _add_row(model, to + inner, LANES, source, start, line + inner, weights, flux[k], keep)
 
 
 @njit(cache=True, nogil=True)

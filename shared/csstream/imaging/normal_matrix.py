@@ -15,9 +15,12 @@ from numba import njit
 from csstream.imaging.pairs import Pairs, Tiles
 from csstream.imaging.simd import LANES, add_product, added, load, spread, store, times
 from csstream.imaging.stamp_kernels import (
+    Field,
     Places,
     compiled_row_width,
+    expand,
     fill_stamp,
+    local_table,
     scratch,
     stamp_size,
 )
@@ -29,8 +32,7 @@ Float = npt.NDArray[np.float64]
 def assemble(
     residual: Any,
     weight: Any,
-    table: Any,
-    mix: Float,
+    field: Field,
     x: Float,
     y: Float,
     places: Places,
@@ -52,15 +54,17 @@ def assemble(
     stride = 3 * before
     plane = (2 * widest + 1) * stride
     weighted = np.zeros(3 * plane, weight.dtype)
-    stamps, work = np.empty(tiles.room, weight.dtype), scratch(table, widest)
+    local = local_table(field)
+    stamps, work = np.empty(tiles.room, weight.dtype), scratch(local, widest)
     for t in range(low, high):
         end = 0
+        expand(field, t, local)
         for k in range(tiles.own[t], tiles.own[t + 1]):
-            fill_stamp(table, mix, x, y, places, k, work, stamps, end)
+            fill_stamp(field, local, t, x, y, places, k, work, stamps, end)
             end += stamp_size(places.half[k])
         for q in range(tiles.start[t], tiles.start[t + 1]):
             k = tiles.guests[q]
-            fill_stamp(table, mix, x, y, places, k, work, stamps, end)
+            fill_stamp(field, local, t, x, y, places, k, work, stamps, end)
             end += stamp_size(places.half[k])
         at, last = 0, before
         for k in range(tiles.own[t], tiles.own[t + 1]):

@@ -37,6 +37,69 @@ def row_width(half: Any) -> Any:
 compiled_row_width = njit(inline="always")(row_width)
 
 
+class Table(NamedTuple):
+    """Polyphase planes around the centre, several PSFs of them.
+
+    ``values`` (n, s, s, rows, columns) holds the planes of :attr:`PixelPsf.planes`; ``centre`` is
+    the star's place in units of samples, along both axes.
+    """
+
+    values: npt.NDArray[np.floating]
+    centre: int
+    oversampling: int
+
+
+class Field(NamedTuple):
+    """The PSF over the field, for stars that are treated tile by tile.
+
+    ``mix`` (n, terms) is what each star takes of the table's terms. Where ``expansion``
+    (tiles, 3, terms) is not empty, a tile's stars take instead the PSF at the tile's ``centre``
+    (tiles, 2) and its slopes along x and y: three terms in place of many.
+    """
+
+    table: Any
+    mix: Float
+    expansion: Float
+    centre: Float
+
+
+@njit(cache=True, nogil=True)
+def local_table(field: Field) -> Any:
+    """Return a table to be filled by :func:`expand`, or the field's own where nothing expands."""
+    table = field.table
+    if field.expansion.shape[0] == 0:
+        return table
+    shape = table.values.shape
+    values = np.empty((3, shape[1], shape[2], shape[3], shape[4]), table.values.dtype)
+    return Table(values, table.centre, table.oversampling)
+
+
+@njit(cache=True, nogil=True)
+def expand(field: Field, tile: int, local: Any) -> None:
+    """Write the PSF at a tile's centre, and its slopes, to ``local``."""
+    if field.expansion.shape[0] == 0:
+        return
+    size = local.values.size // 3
+    source, target = field.table.values.reshape(-1), local.values.reshape(-1)
+    for m in range(3):
+        mix = field.expansion[tile, m]
+        for i in range(0, size - LANES + 1, LANES):
+            taken = times(spread(source, mix[0]), load(source, i))
+            for k in range(1, mix.size):
+                taken = add_product(taken, spread(source, mix[k]), load(source, k * size + i))
+            store(target, m * size + i, taken)
+
+
+@njit(cache=True, nogil=True)
+def star_mix(field: Field, tile: int, x: float, y: float, k: int, row: Float) -> None:
+    """Write what star k at x, y takes of the tile's table."""
+    if field.expansion.shape[0] == 0:
+        row[:] = field.mix[k]
+    else:
+        row[0] = 1.0
+        row[1], row[2] = x - field.centre[tile, 0], y - field.centre[tile, 1]
+
+
 @njit(cache=True, nogil=True)
 def stamp_size(half: int) -> int:
     """Return the numbers in the three planes of a stamp."""
@@ -45,16 +108,20 @@ def stamp_size(half: int) -> int:
 
 @njit(cache=True, nogil=True)
 def scratch(table: Any, widest: int) -> Any:
-    """Return working arrays for :func:`fill_stamp`: spline weights, taps, mixed terms."""
+    """Return working arrays for :func:`fill_stamp`: weights, taps, mixed terms, mask, mix."""
     room = 16 * (2 * widest + 1) * compiled_row_width(widest) if table.values.shape[0] > 1 else 0
     dtype = table.values.dtype
-    return np.empty((4, 4)), np.empty(16, np.int64), np.empty(room, dtype), np.empty(LANES, dtype)
+    return (
+        np.empty((4, 4)), np.empty(16, np.int64), np.empty(room, dtype), np.empty(LANES, dtype),
+        np.empty(table.values.shape[0]),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def fill_stamp(
-    table: Any,
-    mix: Float,
+    field: Field,
+    local: Any,
+    tile: int,
     x: Float,
     y: Float,
     places: Places,
@@ -65,19 +132,19 @@ def fill_stamp(
 ) -> None:
     """Write star k's response and its slopes by the star's position to ``stamps[offset:]``.
 
-    ``table`` is a :class:`~csstream.imaging.stamp_tables.Table`, ``mix`` (n, terms) what each
-    star takes of its terms.
+    ``local`` is the table of the ``tile`` in which the star is treated.
     """
-    h, s = places.half[k], table.oversampling
+    h, s = places.half[k], local.oversampling
     side, width = 2 * h + 1, compiled_row_width(h)
-    weights, start, mixed, keep = work
-    taps(table, 0, places.x[k] - h - x[k], places.y[k] - h - y[k], weights, start)
+    weights, start, mixed, keep, mix = work
+    taps(local, 0, places.x[k] - h - x[k], places.y[k] - h - y[k], weights, start)
     keep_last(keep, side)
-    if mix.shape[1] == 1:
-        values, stride = table.values.reshape(-1), table.values.shape[4]
+    if mix.size == 1:
+        values, stride = local.values.reshape(-1), local.values.shape[4]
         _interpolate(values, start, stride, side, width, s, weights, keep, stamps, offset)
     else:
-        mix_terms(table.values, mix[k], start, side, width, mixed)
+        star_mix(field, tile, x[k], y[k], k, mix)
+        mix_terms(local.values, mix, start, side, width, mixed)
         _interpolate(mixed, start, width, side, width, s, weights, keep, stamps, offset)
 
 

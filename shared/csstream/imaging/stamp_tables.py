@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.simd import LANES
+from csstream.imaging.stamp_kernels import Field, Table
 
 Float = npt.NDArray[np.float64]
 
 WING_CELL = 1024  # [pixel] within it the wings, beyond the fit stamp, have one PSF
-
-
-class Table(NamedTuple):
-    """Polyphase planes around the centre, several PSFs of them.
-
-    ``values`` (n, s, s, rows, columns) holds the planes of :attr:`PixelPsf.planes`; ``centre`` is
-    the star's place in units of samples, along both axes.
-    """
-
-    values: npt.NDArray[np.floating]
-    centre: int
-    oversampling: int
 
 
 def stamp_table(psf: FieldPsf, half: int, dtype: npt.DTypeLike = np.float32) -> Table:
@@ -66,3 +53,26 @@ def _cropped(psf: PixelPsf, half: int) -> tuple[Float, int]:
     planes = np.pad(psf.planes, ((0, 0), (0, 0), (before, after), (before, after)))
     part = slice(first + before, first + before + size)
     return planes[:, :, part, part], psf.centre - first * psf.oversampling
+
+
+def local_field(psf: FieldPsf, half: int, x: Float, y: Float, centres: Float) -> Field:
+    """Return the PSF for stars at x, y that are treated in tiles with these centres (tiles, 2).
+
+    PSFs of more than three terms are expanded around the centres, to first order: over half a
+    tile of a hundred pixels a detector's PSF bends by less than 1e-4.
+    """
+    terms = len(psf.terms)
+    expansion = np.zeros((0, 3, terms))
+    if terms > 3:
+        u, v = centres.T
+        by_x = 0.5 * (psf.weights(u + 1.0, v) - psf.weights(u - 1.0, v))
+        by_y = 0.5 * (psf.weights(u, v + 1.0) - psf.weights(u, v - 1.0))
+        expansion = np.stack([psf.weights(u, v), by_x, by_y], axis=1)
+    return Field(stamp_table(psf, half), psf.weights(x, y), expansion, centres)
+
+
+def exact_field(psf: FieldPsf, half: int, x: Float, y: Float) -> Field:
+    """Return the PSF for stars at x, y, in double precision and without an expansion."""
+    table = stamp_table(psf, half, np.float64)
+    none = np.zeros((0, 3, len(psf.terms)))
+    return Field(table, psf.weights(x, y), none, np.zeros((0, 2)))
