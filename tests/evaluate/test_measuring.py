@@ -9,6 +9,7 @@ from csstream.evaluate import must_hold
 from csstream.evaluate.arms import service_arms
 from csstream.evaluate.detection import Plan, measure_plan, summarise_plan, write_json
 from csstream.evaluate.measuring import evaluate_scene
+from csstream.evaluate.oracle import Knowledge
 from csstream.evaluate.output import write_outputs
 from csstream.evaluate.repeated import measure_repeatedly, summarise_repeated
 from csstream.evaluate.scenes import Conditions, simulate_scene
@@ -46,9 +47,13 @@ def test_the_oracle_scores_best_and_keeps_only_what_can_be_separated():
         simulate_scene(Conditions(instrument=INSTRUMENT, size=120), 77),
         ARMS,
         psfs=("given",),
-        oracles={"oracle": np.inf},
+        oracles={"oracle": Knowledge(), "oracle-list": Knowledge(25.7, separable_only=True)},
     )
-    assert set(judged) == {"classical:given", "oracle:given", "oracle-every:given"}
+    names = {"classical", "oracle", "oracle-every", "oracle-list", "oracle-list-every"}
+    assert set(judged) == {f"{name}:given" for name in names}
+    only = judged["oracle-list-every:given"].finds
+    assert len(only) == len(judged["oracle-list:given"].finds)  # it knows of no others
+    assert len(only) < len(judged["oracle:given"].finds)  # these reach fainter
     hits = {name: result.hit(0.5)[result.scored].mean() for name, result in judged.items()}
     assert hits["oracle-every:given"] >= hits["oracle:given"] > hits["classical:given"]
 

@@ -100,7 +100,7 @@ def _measure_into(
         if not {label(name, psf) for psf in psfs_of(arm, plan.psfs)} <= set(known)
     }
     wanted = oracles_for(conditions.limit) if plan.with_oracles else {}
-    oracles = {n: faint for n, faint in wanted.items() if label(n, "given") not in known}
+    oracles = {n: of for n, of in wanted.items() if label(n, "given") not in known}
     if not lacking and not oracles:
         return
     scene = simulate_scene(conditions, plan.seed, index)

@@ -22,6 +22,7 @@ COLOURS = {
     "classical": "#2f855a",
     "classical+fit": "#97266d",
     "oracle": "#4a5568",
+    "oracle-list": "#b7791f",
 }
 TITLES = {
     "network+fit": "network and joint fit",
@@ -29,6 +30,7 @@ TITLES = {
     "classical": "classical",
     "classical+fit": "classical finder, joint fit",
     "oracle": "oracle",
+    "oracle-list": "oracle of the separable stars",
 }
 DASHES = {"given": "-", "estimated": "--"}
 

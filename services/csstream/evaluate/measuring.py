@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from csstream.evaluate.arms import Arm, Psf
-from csstream.evaluate.oracle import oracle
+from csstream.evaluate.oracle import Knowledge, oracle
 from csstream.evaluate.scenes import Scene
 from csstream.evaluate.store import SceneResult, near_frame
 from csstream.evaluation.judged import Judged, judge
@@ -18,13 +16,17 @@ LISTED_BEYOND = 0.7  # [mag] beyond the limit reaches the list that a finder cou
 PSFS: tuple[Psf, ...] = ("given", "estimated")
 
 
-def oracles_for(limit: float) -> dict[str, float]:
-    """Return the oracles by name, each with the faintest star that it fits [mag].
+def oracles_for(limit: float) -> dict[str, Knowledge]:
+    """Return the oracles by name: of all stars, of those a list could reach, and of the best list.
 
     A name with ``-every`` behind it stands for all its stars, the inseparable ones too.
     """
     listed = limit + LISTED_BEYOND
-    return {"oracle": np.inf, f"oracle{listed:g}": listed}
+    return {
+        "oracle": Knowledge(),
+        f"oracle{listed:g}": Knowledge(listed),
+        "oracle-list": Knowledge(listed, separable_only=True),
+    }
 
 
 def label(arm: str, psf: Psf) -> str:
@@ -42,7 +44,7 @@ def measure_scene(
     arms: Mapping[str, Arm],
     *,
     psfs: Sequence[Psf] = PSFS,
-    oracles: Mapping[str, float] | None = None,
+    oracles: Mapping[str, Knowledge] | None = None,
 ) -> SceneResult:
     """Measure a scene with every arm and PSF, and with oracles, one after the other."""
     finds: dict[str, Finds] = {}
@@ -52,9 +54,9 @@ def measure_scene(
             started = time.perf_counter()
             finds[label(arm.name, psf)] = arm.measure(scene, psf)
             seconds[label(arm.name, psf)] = time.perf_counter() - started
-    for name, faintest in (oracles or {}).items():
+    for name, knowledge in (oracles or {}).items():
         started = time.perf_counter()
-        listed, every = oracle(scene, faintest)
+        listed, every = oracle(scene, knowledge)
         spent = time.perf_counter() - started
         finds |= {label(name, "given"): listed, label(f"{name}-every", "given"): every}
         seconds |= {label(name, "given"): spent, label(f"{name}-every", "given"): spent}
@@ -68,7 +70,7 @@ def evaluate_scene(
     arms: Mapping[str, Arm],
     *,
     psfs: Sequence[Psf] = PSFS,
-    oracles: Mapping[str, float] | None = None,
+    oracles: Mapping[str, Knowledge] | None = None,
 ) -> dict[str, Judged]:
     """Return each arm's finds beside the truth, by ``arm:psf``; for use from a script."""
     result = measure_scene(scene, arms, psfs=psfs, oracles=oracles)

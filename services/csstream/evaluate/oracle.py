@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from csstream.evaluate.scenes import Scene
 from csstream.evaluation.limits import separable
-from csstream.evaluation.lists import Finds
+from csstream.evaluation.lists import Finds, Mask, Truth
 from csstream.imaging.joint_fit import FitSettings, joint_fit
 from csstream.imaging.source_table import magnitudes
 
@@ -14,8 +16,21 @@ LOOSE = 1.0  # [pixel] prior around the true positions: wide, or it would tell t
 ITERATIONS = 10
 
 
-def oracle(scene: Scene, faintest: float = np.inf) -> tuple[Finds, Finds]:
-    """Fit all stars brighter than ``faintest`` [mag], started at the truth.
+@dataclass(frozen=True)
+class Knowledge:
+    """Which stars an oracle knows of."""
+
+    faintest: float = np.inf  # [mag]
+    separable_only: bool = False  # as the best finder: none that no data could tell apart
+
+    def of(self, truth: Truth) -> Mask:
+        """Return which stars are fitted, (m,)."""
+        known = truth.mag < self.faintest
+        return known & separable(truth) if self.separable_only else known
+
+
+def oracle(scene: Scene, knowledge: Knowledge | None = None) -> tuple[Finds, Finds]:
+    """Fit the stars that are known, all unless said, started at the truth.
 
     Returns
     -------
@@ -23,7 +38,7 @@ def oracle(scene: Scene, faintest: float = np.inf) -> tuple[Finds, Finds]:
         Of the stars in the frame: those that can be told from their neighbours, and all. The
         others are taken as lost in ``listed``, because no finder could have listed them.
     """
-    frame, known = scene.frame, scene.truth.mag < faintest
+    frame, known = scene.frame, (knowledge or Knowledge()).of(scene.truth)
     truth = scene.truth.select(known)
     fit = joint_fit(
         frame.image,

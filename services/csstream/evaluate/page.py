@@ -19,7 +19,7 @@ from csstream.evaluate.summary import judged_arm
 from csstream.evaluation.photometry import Pairs, pairs_of
 
 Summary = dict[str, Any]
-PULLS_OF = ("network+fit:given", "network+fit:estimated", "oracle:given")
+PULLS_OF = ("network+fit:given", "network+fit:estimated", "oracle-list:given", "oracle:given")
 HIDDEN = "-every:"  # oracles over stars that nobody can list: in the JSON file only
 
 

@@ -21,7 +21,8 @@ def all_lines(content: dict[str, Any]) -> Iterator[str]:
     for row in content["must_hold"]:
         value = "–" if row["value"] is None else f"{row['value']:.3f}"
         head = f"{row['title']:62s} {row['floor']:>14s} {row['goal']:>14s}"
-        yield f"{head} {value:>8s} {row['verdict']:12s} {row['remark']}"
+        best = "" if row["best_list"] is None else f"best list {row['best_list']:.3f}; "
+        yield f"{head} {value:>8s} {row['verdict']:12s} {best}{row['remark']}"
     if content["repeatability"]:
         yield from _repeated(content["repeatability"])
 
