@@ -17,6 +17,7 @@ from csstream.imaging.frame import Frame, Image
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.psf_estimate import PsfEstimate, adjust_psf
+from csstream.imaging.psf_wings import with_wings
 from csstream.imaging.residual_search import search_residual
 
 WELL_KNOWN = 0.012  # relative error of a PSF
@@ -79,6 +80,7 @@ def fit_in_rounds(
         )
         stars = _looked_again(fit, stars, estimate, scale, frame, min_snr, settings)
         estimate = adjust_psf(estimate, fit, frame)
+        estimate = replace(estimate, psf=with_wings(estimate.psf, fit, frame))
     return Fitted(estimate, stars.probability, fit)
 
 

@@ -1,0 +1,114 @@
+"""The wings of a PSF where no model of them holds: spikes and rings around the brightest stars.
+
+Width and shape of a PSF are fitted within a few FWHM. Further out a nominal profile stands, and
+what it lacks (diffraction spikes above all) is taken for strings of faint stars. Here the
+residuals around the brightest stars, over their fluxes, are averaged by a median; faint stars are
+put back first, for the spikes have been fitted with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from csstream.imaging.field_psf import FieldPsf
+from csstream.imaging.frame import Frame
+from csstream.imaging.joint_fit import FitResult
+from csstream.imaging.psf import PixelPsf
+from csstream.imaging.psf_blur import whole
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+
+STARS = 60  # the brightest
+LEAST_STARS = 8
+DIMMEST = 0.1  # of the last of these eight: wings of fainter stars are only noise
+FAINT = 0.05  # of the least of them: fainter stars may be spikes
+INNER_FWHM = (2.0, 3.0)  # [FWHM] over which the correction fades in
+OUTER = (0.85, 1.0)  # of the table's half-width, over which it fades out
+SMOOTHING = 0.6  # [pixel] sigma
+SIGNIFICANT = 4.0  # [sigma] of the median, below which nothing is corrected
+LEAST_LIGHT = 0.005  # of the star, in significant pixels; less is no reason to change a PSF
+SAMPLE = 4_000_000  # [pixel] enough to know a median by
+
+
+def with_wings(psf: FieldPsf, fit: FitResult, frame: Frame) -> FieldPsf:
+    """Return the PSF with the wings of the frame's own brightest stars, where they differ.
+
+    Parameters
+    ----------
+    fit : FitResult
+        A joint fit made with a PSF much like this one.
+    """
+    stars = _brightest(fit, frame)
+    if stars.size < LEAST_STARS:
+        return psf
+    half = psf.half_width - 1
+    values = _scaled_residuals(psf, fit, frame, stars, half)
+    change = _significant(values, fit.flux[stars]) * _fade(half, psf.fwhm)
+    if np.abs(change).sum() < LEAST_LIGHT:
+        return psf
+    first = psf.terms[0]
+    samples = first.samples + _on_table(change, first)
+    return replace(psf, terms=(whole(PixelPsf(samples, psf.oversampling)), *psf.terms[1:]))
+
+
+def _brightest(fit: FitResult, frame: Frame) -> Int:
+    """The brightest stars whose flux the fit knows from their cores."""
+    ny, nx = frame.shape
+    inside = (fit.x > 0.0) & (fit.y > 0.0) & (fit.x < nx - 1.0) & (fit.y < ny - 1.0)
+    good = np.flatnonzero(inside & np.isfinite(fit.flux_err) & (fit.flux > 0.0))
+    good = good[fit.share[good] > 0.5]
+    good = good[np.argsort(-fit.flux[good], kind="stable")][:STARS]
+    if good.size < LEAST_STARS:
+        return good
+    return good[fit.flux[good] > DIMMEST * fit.flux[good[LEAST_STARS - 1]]]
+
+
+def _scaled_residuals(psf: FieldPsf, fit: FitResult, frame: Frame, stars: Int, half: int) -> Float:
+    """Residuals around the stars over their fluxes, faint stars put back; (n, k, k)."""
+    light = np.array(fit.residual, np.float32)
+    faint = (fit.flux < FAINT * fit.flux[stars].min()) & (fit.flux > 0.0)
+    psf.render(light, fit.x[faint], fit.y[faint], fit.flux[faint], min(half, 8))
+    light -= np.float32(np.median(light[:: 1 + frame.mask.size // SAMPLE]))
+    light[frame.mask] = np.nan
+    rows = np.rint(fit.y[stars]).astype(np.int64)
+    columns = np.rint(fit.x[stars]).astype(np.int64)
+    steps = np.arange(-half, half + 1)
+    j, i = rows[:, None] + steps, columns[:, None] + steps
+    ny, nx = frame.shape
+    outside = ((j < 0) | (j >= ny))[:, :, None] | ((i < 0) | (i >= nx))[:, None, :]
+    stamps = light[np.clip(j, 0, ny - 1)[:, :, None], np.clip(i, 0, nx - 1)[:, None, :]]
+    return np.where(outside, np.nan, stamps) / fit.flux[stars][:, None, None]
+
+
+def _significant(values: Float, flux: Float) -> Float:
+    """The median of the stars where it stands out of its error; (k, k)."""
+    count = np.isfinite(values).sum(axis=0)
+    enough = count >= LEAST_STARS
+    filled = np.where(enough, values, 0.0)
+    middle = np.nanmedian(filled, axis=0)
+    spread = 1.4826 * np.nanmedian(np.abs(filled - middle), axis=0)
+    error = 1.25 * spread / np.sqrt(np.maximum(count, 1))
+    smooth = gaussian_filter(np.where(enough, middle, 0.0), SMOOTHING)
+    # of a smoothed field of independent errors
+    error = np.sqrt(gaussian_filter(error**2, SMOOTHING) / (4.0 * np.pi * SMOOTHING**2))
+    return np.where(enough & (np.abs(smooth) > SIGNIFICANT * error), smooth, 0.0)
+
+
+def _fade(half: int, fwhm: float) -> Float:
+    radius = np.hypot(*np.mgrid[-half : half + 1, -half : half + 1])
+    rising = (radius / fwhm - INNER_FWHM[0]) / (INNER_FWHM[1] - INNER_FWHM[0])
+    falling = (OUTER[1] - radius / half) / (OUTER[1] - OUTER[0])
+    return np.clip(rising, 0.0, 1.0) * np.clip(falling, 0.0, 1.0)
+
+
+def _on_table(change: Float, psf: PixelPsf) -> Float:
+    """The change, known at whole pixels, on the table's grid."""
+    centre, half = psf.samples.shape[0] // 2, change.shape[0] // 2
+    steps = (np.arange(psf.samples.shape[0]) - centre) / psf.oversampling + half
+    places = np.meshgrid(steps, steps, indexing="ij")
+    return np.asarray(map_coordinates(change, places, order=3, mode="constant"))

@@ -1,0 +1,73 @@
+"""Spikes and rings that no nominal PSF has, learnt from the brightest stars."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from csstream.imaging.classical import ClassicalStrategy
+from csstream.imaging.frame import blank_header, frame_from_array
+from csstream.imaging.measure import measure_frame
+from csstream.imaging.psf import PixelPsf, moffat_psf
+
+SIDE, SKY, READ_NOISE = 300, 300.0, 5.0
+SPIKE = 0.08  # of the light
+
+
+def spiked(psf):
+    """The same PSF with a cross of spikes, falling with the distance."""
+    step, n = psf.oversampling, psf.samples.shape[0]
+    v, u = np.abs(np.mgrid[:n, :n] - n // 2) / step
+    cross = np.exp(-0.5 * u**2) * np.exp(-v / 10.0) + np.exp(-0.5 * v**2) * np.exp(-u / 10.0)
+    cross *= SPIKE * step**2 / cross.sum()
+    return PixelPsf((1.0 - SPIKE) * psf.samples + cross, step)
+
+
+def frame_with(psf, seed=920):
+    rng = np.random.default_rng(seed)
+    image = np.full((SIDE, SIDE), SKY)
+    x, y = rng.uniform(20, SIDE - 20, (2, 14))
+    psf.render(image, x, y, 10 ** rng.uniform(5.5, 6.3, 14), 40)
+    fx, fy = rng.uniform(0, SIDE, (2, 500))
+    psf.render(image, fx, fy, 10 ** rng.uniform(3.0, 4.5, 500), 40)
+    noisy = rng.normal(image, np.sqrt(image + READ_NOISE**2)).astype(np.float32)
+    header = blank_header(read_noise=READ_NOISE, shape=(SIDE, SIDE))
+    frame = frame_from_array(noisy, replace(header, pointing=(0.0, 0.0)))
+    return frame, x, y, np.concatenate([x, fx]), np.concatenate([y, fy])
+
+
+@pytest.fixture(scope="module")
+def nominal():
+    return moffat_psf(2.4, 3.5, 4, 42)
+
+
+def false_near(sources, x, y, all_x, all_y, radius=25.0):
+    """Finds per bright star that are no true star."""
+    near = np.hypot(sources.x[:, None] - x, sources.y[:, None] - y).min(axis=1) < radius
+    apart = np.hypot(sources.x[:, None] - all_x, sources.y[:, None] - all_y).min(axis=1)
+    return np.count_nonzero(near & (apart > 1.0)) / x.size
+
+
+def test_spikes_breed_few_stars(nominal, monkeypatch):
+    frame, *places = frame_with(spiked(nominal))
+    found = measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
+    monkeypatch.setattr("csstream.imaging.rounds.with_wings", lambda psf, fit, frame: psf)
+    without = measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
+    assert false_near(without.sources, *places) > 3.0
+    assert false_near(found.sources, *places) < 0.35 * false_near(without.sources, *places)
+    r = np.arange(10.0, 25.0)
+    learnt = found.psf.central.evaluate(r, 0.0 * r).sum()
+    assert learnt == pytest.approx(spiked(nominal).evaluate(r, 0.0 * r).sum(), rel=0.25)
+
+
+def test_a_right_psf_is_left_alone(nominal):
+    frame, *_ = frame_with(nominal)
+    seen = []
+    import csstream.imaging.rounds as rounds
+
+    original = rounds.with_wings
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounds, "with_wings", lambda *a: seen.append((a[0], original(*a))) or a[0])
+        measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
+    assert seen
+    assert all(before is after for before, after in seen)
