@@ -7,6 +7,7 @@ is split, sums are the same.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -152,15 +153,12 @@ def add_wings(
     """Add what the stars ``[first, last)`` shed beyond their fit stamps to rows ``[low, high)``.
 
     Stamps of half-width ``half`` around the anchor, up to the lanes' end behind it, without a
-    hole of half-width ``hole`` (-1: none). ``which`` picks the star's PSF.
+    hole of half-width ``hole`` (-1: none). ``which`` picks the star's table: samples, between
+    which wings are smooth enough to be interpolated linearly.
     """
-    nx, stride = image.shape[1], table.values.shape[4]
-    weights, start, everywhere = (
-        np.empty((4, 4)),
-        np.empty(16, np.int64),
-        np.ones(LANES, image.dtype),
-    )
-    source = table.values.reshape(-1)
+    nx, s = image.shape[1], table.oversampling
+    rows, stride = table.values.shape[3], table.values.shape[4]
+    source, start, weights = table.values.reshape(-1), np.empty(4, np.int64), np.empty(4)
     for k in range(first, last):
         cx, cy, h = anchor_x[k], anchor_y[k], half[k]
         top, bottom = max(cy - h, low), min(cy + h + 1, high)
@@ -168,25 +166,39 @@ def add_wings(
             continue
         left, right = cx - hole[k], cx + hole[k] + 1
         begin = left - _lanes(left - cx + h)
-        taps(table, which[k], begin - x[k], cy - y[k], weights, start)
+        u, v = (begin - x[k]) * s + table.centre, (cy - y[k]) * s + table.centre
+        i0, j0 = math.floor(u), math.floor(v)
+        for tap in range(4):
+            i, j = i0 + tap % 2, j0 + tap // 2
+            plane = (which[k] * s + j % s) * s + i % s
+            start[tap] = (plane * rows + j // s) * stride + i // s
+            weights[tap] = flux[k] * (1.0 - abs(u - i)) * (1.0 - abs(v - j))
+        end = begin + min(_lanes(cx + h + 1 - begin), (nx - begin) // LANES * LANES)
+        end_right = right + min(_lanes(cx + h + 1 - right), (nx - right) // LANES * LANES)
         # Whole lanes only, and only those that lie in the image.
-        low_x = begin + _lanes(max(-begin, 0))
-        high_right = min(right + _lanes(cx + h + 1 - right), right + (nx - right) // LANES * LANES)
-        high_all = min(begin + _lanes(cx + h + 1 - begin), begin + (nx - begin) // LANES * LANES)
-        low_right = right + _lanes(max(-right, 0))
+        low_x, low_right = begin + _lanes(max(-begin, 0)), right + _lanes(max(-right, 0))
         for j in range(top, bottom):
-            line = (j - cy) * stride - begin
-            holed = abs(j - cy) <= hole[k]
-            end = min(left, begin + (nx - begin) // LANES * LANES) if holed else high_all
-            _add_row(
-                image, j * nx + low_x, end - low_x, source, start, line + low_x, weights, flux[k],
-                everywhere,
-            )  # fmt: skip
-            if holed:
-                _add_row(
-                    image, j * nx + low_right, high_right - low_right, source, start,
-                    line + low_right, weights, flux[k], everywhere,
-                )  # fmt: skip
+            to, line = j * nx, (j - cy) * stride - begin
+            if abs(j - cy) > hole[k]:
+                _wing_row(image, to, low_x, end, source, start, line, weights)
+            else:
+                _wing_row(image, to, low_x, min(left, end), source, start, line, weights)
+                _wing_row(image, to, low_right, end_right, source, start, line, weights)
+
+
+@njit(cache=True, nogil=True)
+def _wing_row(
+    image: Any, to: int, begin: int, end: int, source: Any, start: Any, line: int, weights: Any
+) -> None:
+    """Add the pixels from ``begin`` to ``end``, whole lanes, of one row."""
+    w0, w1 = spread(image, weights[0]), spread(image, weights[1])
+    w2, w3 = spread(image, weights[2]), spread(image, weights[3])
+    s0, s1, s2, s3 = start[0] + line, start[1] + line, start[2] + line, start[3] + line
+    for i in range(begin, end, LANES):
+        light = add_product(load(image, to + i), w0, load(source, s0 + i))
+        light = add_product(light, w1, load(source, s1 + i))
+        light = add_product(light, w2, load(source, s2 + i))
+        store(image, to + i, add_product(light, w3, load(source, s3 + i)))
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -25,22 +25,31 @@ def stamp_table(psf: FieldPsf, half: int, dtype: npt.DTypeLike = np.float32) -> 
 def wing_tables(
     psf: FieldPsf, x: Float, y: Float, half: int
 ) -> tuple[Table, npt.NDArray[np.int64]]:
-    """Return whole tables for wide stamps, and which of them each star at x, y takes.
+    """Return tables of samples for wide stamps, and which of them each star at x, y takes.
 
     Wings vary little: one table serves all stars of a cell of :data:`WING_CELL` pixels.
     """
-    reach = half + LANES
-    if len(psf.terms) == 1:
-        values, centre = _cropped(psf.terms[0], reach)
-        table = Table(values[None].astype(np.float32), centre, psf.oversampling)
-        return table, np.zeros(x.size, np.int64)
+    step, reach = psf.oversampling, half + LANES + 5
+    before = reach * step - (psf.terms[0].samples.shape[0] - 1) // 2
+    behind = before + (LANES + 1) * step - 1
+    samples = np.stack([_resized(term.samples, before, behind) for term in psf.terms])
     cells = np.stack([np.floor(x / WING_CELL), np.floor(y / WING_CELL)], axis=1)
+    if len(psf.terms) == 1:
+        cells[:] = 0.0
     places, which = np.unique(cells, axis=0, return_inverse=True)
-    centres = (places + 0.5) * WING_CELL
-    mix = psf.weights(centres[:, 0], centres[:, 1])
-    terms, centre = stamp_table(psf, reach)[:2]
-    values = np.tensordot(mix.astype(np.float32), terms, 1)
-    return Table(values, centre, psf.oversampling), which.ravel().astype(np.int64)
+    mix = psf.weights(*((places + 0.5) * WING_CELL).T)
+    tables = np.tensordot(mix, samples, 1)
+    size = tables.shape[1] // step
+    planes = tables.reshape(-1, size, step, size, step).transpose(0, 2, 4, 1, 3)
+    values = np.ascontiguousarray(planes, np.float32)
+    return Table(values, reach * step, step), which.ravel().astype(np.int64)
+
+
+def _resized(samples: Float, before: int, behind: int) -> Float:
+    """Pad a table with zeros on both axes, or cut it where the number is negative."""
+    padded = np.pad(samples, ((max(before, 0), max(behind, 0)),) * 2)
+    ends = (max(-before, 0), padded.shape[0] - max(-behind, 0))
+    return padded[ends[0] : ends[1], ends[0] : ends[1]]
 
 
 def _cropped(psf: PixelPsf, half: int) -> tuple[Float, int]:
