@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.confusion import crowding, freed, widened
+from csstream.imaging.confusion import Confusion, crowding, freed, widened
 
 
 def test_crowding_counts_stars_per_area_of_the_psf() -> None:
@@ -13,13 +13,14 @@ def test_crowding_counts_stars_per_area_of_the_psf() -> None:
 
 def test_a_sparse_field_is_left_alone() -> None:
     flux, error, chi2 = np.array([100.0, 50.0]), np.array([5.0, 4.0]), np.array([0.7, 1.0])
-    np.testing.assert_array_equal(freed(flux, error, 2.0, 0.0), flux)
+    np.testing.assert_array_equal(freed(flux, error, Confusion(shift=2.0), 0.0), flux)
     np.testing.assert_array_equal(widened(error, 3.0, 0.0, chi2), error)
 
 
 def test_fluxes_lose_what_their_noise_hides() -> None:
-    corrected = freed(np.array([100.0, 50.0]), np.array([5.0, np.nan]), 2.0, 0.2)
-    np.testing.assert_allclose(corrected, [98.0, 50.0])
+    lack = Confusion(shift=2.0, shift_per_decade=1.0)
+    corrected = freed(np.array([100.0, 50.0, 3000.0]), np.array([5.0, np.nan, 10.0]), lack, 0.2)
+    np.testing.assert_allclose(corrected, [98.0, 50.0, 2994.0])
 
 
 def test_errors_grow_with_crowding_and_with_bad_residuals() -> None:

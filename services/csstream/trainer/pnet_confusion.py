@@ -59,6 +59,7 @@ def pulls_on(
     return Pulls(
         crowding=crowding(len(sources), simulated.image.shape, measured.fwhm),
         flux=(sources.flux[sure] - rate[sure]) / sources.flux_err[sure],
+        snr=rate[sure] / sources.flux_err[sure],
         position=(sources.x[sure] - truth.x[star]) / sources.x_err[sure],
     )
 

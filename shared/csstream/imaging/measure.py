@@ -184,7 +184,7 @@ class _Steps:
         nu = crowding(int(np.count_nonzero(kept)), frame.shape, psf.psf.fwhm)
         lack: Confusion = getattr(self.strategy, "confusion", Confusion())
         rate = 1.0 / frame.exposure_time
-        flux = rate * freed(fit.flux, fit.flux_err, lack.shift, nu)
+        flux = rate * freed(fit.flux, fit.flux_err, lack, nu)
         flux_err = rate * widened(fit.flux_err, lack.flux_variance, nu, fit.chi2)
         mag, mag_err = magnitudes(flux, flux_err, frame.zero_point)
         unknown = np.full(fit.x.size, np.nan)
