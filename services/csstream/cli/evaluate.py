@@ -53,6 +53,7 @@ def detection(
 
     Simulated scenes, or one frame with its truth table. Leaves detection.json and evaluation.html.
     """
+    import csstream.evaluate.output  # noqa: F401  what it lacks is to be said before, not after
     from csstream.evaluate.detection import Plan
     from csstream.evaluate.measuring import PSFS
 
