@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 MAG_PER_LN = 2.5 / np.log(10.0)
 LEAST_SCORE = 0.1  # raw; calibration looks at finds down to it
 LEAST_PROBABILITY = 0.1
+PROBABILITY_KNOTS = 48  # the steep part holds few finds
 KNOTS = 12
 MISS_LIMIT = 3.0  # [ln] a flux this wrong is another star's
 
@@ -32,7 +33,9 @@ def calibrate(skies: Sequence[Examined], radius: float) -> dict[str, Any]:
     pairs = [(examined, partner(examined, radius)) for examined in skies]
     logit = np.concatenate([examined.found.logit for examined, _ in pairs]).astype(np.float64)
     right = np.concatenate([other >= 0 for _, other in pairs])
-    at, probability = fit_calibration(logit, right) if logit.size else (np.zeros(1), np.zeros(1))
+    at, probability = np.zeros(1), np.zeros(1)
+    if logit.size:
+        at, probability = fit_calibration(logit, right, PROBABILITY_KNOTS)
     misses = [misses_of(examined, other) for examined, other in pairs]
     shift, flux, ln_position, ln_flux = (
         np.concatenate(column) for column in zip(*misses, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -30,15 +31,34 @@ def summarise(examined: Examined, calibration: Calibration, scale: float = 1.0) 
     Scored is the list of finds that are more likely stars than not.
     """
     probability = calibration.probability(examined.found.logit)
-    other = partner(examined, RADII[-1] * scale)
     listed = examined.select(probability >= LISTED)
     scored_true = examined.inside & (examined.truth.mag < examined.scored_mag)
     result: dict[str, Any] = {"finds": int(listed.found.x.size), "scored_mag": examined.scored_mag}
     result["lenient"] = _scores(listed, scored_true, scale, strict=False)
     result["strict"] = _scores(listed, scored_true, scale, strict=True)
     result |= _photometry(listed, partner(listed, RADII[-1] * scale), scored_true)
-    result["reliability"] = reliability(probability, other >= 0)
-    return result | _errors(examined, other, calibration)
+    return result | trust([examined], calibration, scale)
+
+
+def trust(
+    skies: Sequence[Examined], calibration: Calibration, scale: float = 1.0
+) -> dict[str, list[dict[str, float]]]:
+    """Return, of all finds of some frames, probabilities and errors beside what they were.
+
+    Errors are of x [pixel] and of the magnitude, in groups by the predicted error.
+    """
+    matched = [(examined, partner(examined, RADII[-1] * scale)) for examined in skies]
+    logit = np.concatenate([examined.found.logit for examined, _ in matched])
+    right = np.concatenate([other >= 0 for _, other in matched])
+    misses = [misses_of(examined, other) for examined, other in matched]
+    shift, flux, _, _ = (np.concatenate(column) for column in zip(*misses, strict=True))
+    position = np.concatenate([calibration.position_error(e.found)[o >= 0] for e, o in matched])
+    relative = np.concatenate([calibration.flux_error(e.found)[o >= 0] for e, o in matched])
+    return {
+        "reliability": reliability(calibration.probability(logit), right),
+        "position_errors": _error_table(position, shift),
+        "magnitude_errors": _error_table(MAG_PER_LN * relative, MAG_PER_LN * flux),
+    }
 
 
 def _scores(
@@ -80,20 +100,6 @@ def _photometry(
         "mag_miss_mean": float(np.abs(miss).mean()) if miss.size else float("nan"),
         "mag_miss_median": float(np.median(np.abs(miss))) if miss.size else float("nan"),
         "scatter": scatter,
-    }
-
-
-def _errors(
-    examined: Examined, other: npt.NDArray[np.int64], calibration: Calibration
-) -> dict[str, list[dict[str, float]]]:
-    """Return, by predicted error, what it was: of x [pixel] and of the magnitude."""
-    hit = other >= 0
-    shift, flux, _, _ = misses_of(examined, other)
-    position = calibration.position_error(examined.found)[hit]
-    relative = calibration.flux_error(examined.found)[hit]
-    return {
-        "position_errors": _error_table(position, shift),
-        "magnitude_errors": _error_table(MAG_PER_LN * relative, MAG_PER_LN * flux),
     }
 
 

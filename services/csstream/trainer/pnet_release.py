@@ -19,7 +19,7 @@ from csstream.inference.session import open_session
 from csstream.instruments.instrument import Instrument
 from csstream.trainer.pnet_calibration import LEAST_SCORE, calibrate, choose_threshold
 from csstream.trainer.pnet_confusion import crowdings_for, pulls_on
-from csstream.trainer.pnet_evaluation import summarise
+from csstream.trainer.pnet_evaluation import summarise, trust
 from csstream.trainer.pnet_export import check_parity, export_pnet
 from csstream.trainer.pnet_network import STRIDE, PNet, halo
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, StampSettings
@@ -180,7 +180,9 @@ class _Release:
             for conditions, examined in zip(self.conditions, skies, strict=True)
         }
         sky = f"disjoint from training: seed [{self.settings['seed']}, {TEST_SKY}, scene]"
-        return {"sky": sky, "scored_snr": SCORED_SNR, "scenes": scenes}
+        usual = [e for c, e in zip(self.conditions, skies, strict=True) if c.trained]
+        together = trust(usual, calibration, scale)
+        return {"sky": sky, "scored_snr": SCORED_SNR, "trained": together, "scenes": scenes}
 
 
 def _rounded(value: Any) -> Any:
