@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.spatial import cKDTree
 
 from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Frame
@@ -26,6 +27,7 @@ Int = npt.NDArray[np.int64]
 STARS = 60  # the brightest
 LEAST_STARS = 8
 DIMMEST = 0.1  # of the last of these eight: wings of fainter stars are only noise
+FAINT_HALF = 8  # [pixel] half-width of a faint star's stamp
 FAINT = 0.05  # of the least of them: fainter stars may be spikes
 INNER_FWHM = (2.0, 3.0)  # [FWHM] over which the correction fades in
 OUTER = (0.85, 1.0)  # of the table's half-width, over which it fades out
@@ -72,7 +74,12 @@ def _scaled_residuals(psf: FieldPsf, fit: FitResult, frame: Frame, stars: Int, h
     """Residuals around the stars over their fluxes, faint stars put back; (n, k, k)."""
     light = np.array(fit.residual, np.float32)
     faint = (fit.flux < FAINT * fit.flux[stars].min()) & (fit.flux > 0.0)
-    psf.render(light, fit.x[faint], fit.y[faint], fit.flux[faint], min(half, 8))
+    near = np.flatnonzero(faint)
+    bright = cKDTree(np.column_stack([fit.x[stars], fit.y[stars]]))
+    reach = np.sqrt(2.0) * (half + FAINT_HALF)
+    apart, _ = bright.query(np.column_stack([fit.x[near], fit.y[near]]), distance_upper_bound=reach)
+    near = near[np.isfinite(apart)]
+    psf.central.render(light, fit.x[near], fit.y[near], fit.flux[near], min(half, FAINT_HALF))
     light -= np.float32(np.median(light[:: 1 + frame.mask.size // SAMPLE]))
     light[frame.mask] = np.nan
     rows = np.rint(fit.y[stars]).astype(np.int64)

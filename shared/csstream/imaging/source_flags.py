@@ -33,7 +33,8 @@ def _crowded(fit: FitResult, fwhm: float) -> npt.NDArray[np.bool_]:
     if fit.x.size < 2:
         return np.zeros(fit.x.size, bool)
     points = np.column_stack([fit.x, fit.y])
-    return np.asarray(cKDTree(points).query(points, k=2)[0][:, 1] < fwhm)
+    apart, _ = cKDTree(points).query(points, k=2, distance_upper_bound=fwhm)
+    return np.asarray(apart[:, 1] < fwhm)
 
 
 @njit(cache=True, nogil=True)
