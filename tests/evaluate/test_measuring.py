@@ -1,6 +1,7 @@
 """A small scene from simulation to summary, page and resumed run."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,8 @@ def test_resuming_measures_only_what_is_lacking(run, monkeypatch):
     monkeypatch.setattr("csstream.evaluate.detection.simulate_scene", never)
     measure_plan(PLAN, ARMS, folder / "scenes", quiet, resume=True)
     assert [path.read_bytes() for path in paths] == before
+    with pytest.raises(AssertionError, match="drawn again"):
+        measure_plan(replace(PLAN, model="new"), ARMS, folder / "scenes", quiet, resume=True)
 
 
 def test_exposures_of_one_scene(tmp_path):

@@ -76,6 +76,7 @@ def detection(
         all_effects=detector == "all",
         psfs=PSFS if psf == "both" else (psf,),  # type: ignore[arg-type]
         with_oracles=oracle,
+        model=model,
     )
     if frame is not None and truth is not None:
         _frame(plan, chosen, model, frame, truth, limit, output)
@@ -113,7 +114,14 @@ def _measured(plan: Any, arms: Any, realisations: int, folder: Path, resume: boo
         return files, []
     with progress_bar("exposures") as progress:
         exposures = measure_repeatedly(
-            plan.conditions[0], plan.seed, arms, realisations, folder, progress, resume=resume
+            plan.conditions[0],
+            plan.seed,
+            arms,
+            realisations,
+            folder,
+            progress,
+            resume=resume,
+            model=plan.model,
         )
     return files, exposures
 

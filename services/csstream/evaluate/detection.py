@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from pathlib import Path
@@ -38,6 +38,7 @@ class Plan:
     all_effects: bool = False
     psfs: Sequence[Psf] = PSFS
     with_oracles: bool = True
+    model: str = ""  # the network's name and hash
 
     @property
     def scenes(self) -> int:
@@ -67,7 +68,8 @@ def measure_plan(
 ) -> dict[str, list[Path]]:
     """Measure all scenes, one in memory at a time; return the files of each kind.
 
-    With ``resume`` only what a scene's file lacks is measured.
+    With ``resume`` only what a scene's file lacks is measured; all of it where the file is of
+    another network. A change of the program is not noticed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, list[Path]] = {}
@@ -93,6 +95,8 @@ def _measure_into(
     resume: bool,
 ) -> None:
     stored = load(path) if resume and path.is_file() else None
+    if stored is not None and stored.model != plan.model:
+        stored = None
     known = {} if stored is None else stored.finds
     lacking = {
         name: arm
@@ -105,6 +109,7 @@ def _measure_into(
         return
     scene = simulate_scene(conditions, plan.seed, index)
     result = measure_scene(scene, lacking, psfs=plan.psfs, oracles=oracles)
+    result = replace(result, model=plan.model)
     save(path, result if stored is None else merged(stored, result))
 
 

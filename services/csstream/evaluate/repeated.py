@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from csstream.evaluate.arms import Arm
-from csstream.evaluate.measuring import measure_scene
+from csstream.evaluate.measuring import label, measure_scene
 from csstream.evaluate.scenes import Conditions, draw_field, exposed
 from csstream.evaluate.store import load, save
 from csstream.evaluation.photometry import magnitude_edges
@@ -25,6 +26,7 @@ def measure_repeatedly(
     progress: Progress,
     *,
     resume: bool = False,
+    model: str = "",
 ) -> list[Path]:
     """Expose scene 0 of a seed so many times, and measure it with the given PSF each time."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,12 +35,19 @@ def measure_repeatedly(
     progress(0, realisations)
     for number in range(realisations):
         path = folder / f"{conditions.label}_{seed}_0_exposure{number}.npz"
-        if not (resume and path.is_file()):
+        if not (resume and _is_done(path, arms, model)):
             scene = exposed(field, conditions, seed, 0, number)
-            save(path, measure_scene(scene, arms, psfs=("given",)))
+            save(path, replace(measure_scene(scene, arms, psfs=("given",)), model=model))
         files.append(path)
         progress(number + 1, realisations)
     return files
+
+
+def _is_done(path: Path, arms: Mapping[str, Arm], model: str) -> bool:
+    if not path.is_file():
+        return False
+    stored = load(path)
+    return stored.model == model and {label(name, "given") for name in arms} <= set(stored.finds)
 
 
 def summarise_repeated(conditions: Conditions, files: list[Path]) -> dict[str, Any]:

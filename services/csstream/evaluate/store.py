@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ class SceneResult:
     pixels: int
     finds: Mapping[str, Finds]
     seconds: Mapping[str, float]
+    model: str = ""  # the network's name and hash
 
 
 def near_frame(truth: Truth, shape: tuple[int, int]) -> Truth:
@@ -35,7 +36,7 @@ def merged(first: SceneResult, second: SceneResult) -> SceneResult:
     """Return two results of one scene as one; the second's finds go before the first's."""
     finds = {**first.finds, **second.finds}
     seconds = {**first.seconds, **second.seconds}
-    return SceneResult(truth=second.truth, pixels=second.pixels, finds=finds, seconds=seconds)
+    return replace(second, finds=finds, seconds=seconds)
 
 
 def save(path: Path, result: SceneResult) -> None:
@@ -44,7 +45,7 @@ def save(path: Path, result: SceneResult) -> None:
     for label, finds in result.finds.items():
         arrays |= {f"{label}/{name}": column for name, column in finds.columns().items()}
         arrays[f"{label}/{SECONDS}"] = np.array(result.seconds[label])
-    arrays["pixels"] = np.array(result.pixels)
+    arrays |= {"pixels": np.array(result.pixels), "model": np.array(result.model)}
     temporary = path.with_name(f".{path.name}")
     np.savez(temporary, **arrays)  # type: ignore[arg-type]
     temporary.replace(path)
@@ -54,7 +55,7 @@ def load(path: Path) -> SceneResult:
     """Read what :func:`save` wrote."""
     columns: dict[str, dict[str, np.ndarray]] = {}
     with np.load(path, allow_pickle=False) as stored:
-        pixels = int(stored["pixels"])
+        pixels, model = int(stored["pixels"]), str(stored["model"])
         for key in stored.files:
             if "/" in key:
                 label, name = key.rsplit("/", 1)
@@ -62,4 +63,4 @@ def load(path: Path) -> SceneResult:
     truth = Truth(**columns.pop(TRUTH))
     seconds = {label: float(values.pop(SECONDS)) for label, values in columns.items()}
     finds = {label: Finds(**values) for label, values in columns.items()}
-    return SceneResult(truth=truth, pixels=pixels, finds=finds, seconds=seconds)
+    return SceneResult(truth=truth, pixels=pixels, finds=finds, seconds=seconds, model=model)
