@@ -28,7 +28,7 @@ Int = npt.NDArray[np.int64]
 TILE = 96  # [pixel] the stamps of a tile's stars fit into a processor's cache
 TILES = 8  # treated at a time by one thread
 STARS = 2048  # the same
-ROWS = 128  # of an image, the same
+ROWS = 96  # of an image, the same
 WING_STEPS = (1.0, 6.0, 12.0, 20.0)  # [FWHM] half-widths over which stars shine
 WING_SNR = (25.0, 80.0, 300.0)  # between the steps
 STALE = 3e-3  # [sigma of a sky pixel] by which wings may be wrong at the fit stamp's edge
@@ -128,20 +128,20 @@ class FitState:
         self.blocks = np.empty((self.pairs.other.size, 3, 3), np.float32)
         self.gradient, self.step = np.zeros((2, n, 3))
         self.diagonal, self.root = np.zeros((2, n, 3, 3))
-        self.star_parts, self.row_parts = split(n, STARS), split(ny, ROWS)
+        self.star_parts = split(n, STARS)
         self.tile_parts = split(self.tiles.own.size - 1, TILES)
-        self.bands = self._bands(shape[0]) if n else []
+        self.bands = self._bands(shape[0])
 
     def _bands(self, rows: int) -> list[tuple[int, int, int, int]]:
         """Return (first, last, low, high): rows [low, high) and the tiles that can reach them."""
-        reach, lowest = int(self.places.half.max()), int(self.places.y.min())
+        reach = int(self.places.half.max(initial=0))
+        lowest = int(self.places.y.min(initial=rows))
         row = (self.places.y[self.tiles.own[:-1]] - lowest) // TILE
         bands = []
         for low, high in split(rows, ROWS):
             first = np.searchsorted(row, (low - reach - lowest) // TILE)
             last = np.searchsorted(row, (high + reach - lowest) // TILE, side="right")
-            if first < last:
-                bands.append((int(first), int(last), low, high))
+            bands.append((int(first), int(last), low, high))
         return bands
 
     def _place_wings(self, half: Int) -> None:
@@ -173,18 +173,20 @@ class FitState:
         if wings:
             x, y, flux = (v[self.wide] for v in self.solution())
             self.wings.renew(x + self.margin, y + self.margin, flux, self.stale)
-        self.model[:] = self.wings.image
-        stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)
-        self.workers.run(lambda *band: kernels.add_stars(self.model, *stars, *band), self.bands)
-        self.workers.run(self._weigh, self.row_parts)
+        self.workers.run(self._expose, self.bands)
 
-    def _weigh(self, low: int, high: int) -> None:
-        scene, error = self.scene, self.settings.psf_error
-        model = (self.background, self.model, self.noise2, error)
+    def _expose(self, first: int, last: int, low: int, high: int) -> None:
+        """Make model, residual and weights of the rows [low, high), margin included."""
+        self.model[low:high] = self.wings.image[low:high]
+        stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)
+        kernels.add_stars(self.model, *stars, first, last, low, high)
+        scene, rows = self.scene, self.background.shape[0]
+        part = max(low - self.margin, 0), min(high - self.margin, rows)
+        sky = (self.background, self.model, self.noise2, self.settings.psf_error)
         out = (self.residual, self.weight)
-        kernels.residual_and_weight(scene.image, scene.mask, *model, *out, low, high)
+        kernels.residual_and_weight(scene.image, scene.mask, *sky, *out, *part)
         if scene.noise_scale is not None:
-            kernels.scale_weight(self.weight, scene.noise_scale, low, high)
+            kernels.scale_weight(self.weight, scene.noise_scale, *part)
 
     def correct_sky(self) -> None:
         """Move the smooth part of the residual to the sky."""
