@@ -18,6 +18,7 @@ from csstream.imaging.psf_estimate import estimate_psf
 from csstream.imaging.psf_photometry import psf_photometry
 from csstream.imaging.source_table import magnitudes
 
+LEAST_PROBABILITY = 0.5  # of a find that no fit looks at
 Psf = Literal["given", "estimated"]
 Measure = Callable[[Scene, Psf], Finds]
 
@@ -48,12 +49,16 @@ def fitted(strategy: DetectionStrategy, settings: MeasureSettings | None = None)
 
 
 def detected(strategy: DetectionStrategy) -> Measure:
-    """Return what a strategy says by itself, without a fit; it quotes no errors."""
+    """Return what a strategy says by itself, without a fit; it quotes no errors.
+
+    Strategies list deep, for a fit to prune: finds that are more likely ghosts are left out.
+    """
 
     def measure(scene: Scene, psf: Psf) -> Finds:
         frame = scene.frame
         background = estimate_background(frame.image, frame.mask)
         found = strategy.detect(frame, background, scene.psf.central)
+        found = found.select(found.probability >= LEAST_PROBABILITY)
         with np.errstate(invalid="ignore", divide="ignore"):
             mag = frame.zero_point - 2.5 * np.log10(found.flux / frame.exposure_time)
         none = np.full(len(found), np.nan)
