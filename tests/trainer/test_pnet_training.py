@@ -126,6 +126,13 @@ def test_a_run_is_taken_up_where_it_stopped(instrument, trained, tmp_path):
     assert longer.progress.step == 33
 
 
+def test_a_run_may_draw_its_sky_ahead(instrument, tmp_path):
+    trainer = Trainer(instrument, dataclasses.replace(SMALL, steps=3, threads=2), tmp_path)
+    trainer.run(lambda line: None)
+    assert trainer.progress.step == 3
+    assert "2 threads" in trainer.device_name
+
+
 def test_the_best_by_validation_is_kept(instrument, tmp_path):
     trainer = Trainer(instrument, SMALL, tmp_path)
     trainer.progress.step = 7
