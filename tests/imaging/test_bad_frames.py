@@ -25,6 +25,7 @@ from csstream.instruments.instrument import load_instrument
 
 SHAPE = (96, 112)
 SKY, READ_NOISE, FLUX = 240.0, 5.0, 2e4
+BRIGHTEST_NOISE = 400.0  # [electron] six times the error of a faint star's flux
 CSST = load_instrument("csst-i")
 PSF = psf_from_instrument(CSST)
 app = typer.Typer()
@@ -60,11 +61,13 @@ def measured(image, strategy, *, read_noise=READ_NOISE, saturation=9e4, psf=PSF)
     return measure_frame(frame_from_array(image, header, psf=psf), strategy, nominal_psf=PSF)
 
 
-def check(sources, x, y, *, missed=0, extra=2, scatter=0.02):
-    """Every star once with its flux; else no more than noise gives now and then."""
+def check(sources, x, y, *, missed=0, extra=5, scatter=0.02):
+    """Every star once with its flux; else a few faint finds, as noise gives them."""
     i, j, _ = match_pixels(sources.x, sources.y, x, y, 0.3)
     assert j.size >= len(x) - missed
     assert len(sources.x) - i.size <= extra
+    others = np.delete(np.asarray(sources.flux), i)
+    assert np.all(others < BRIGHTEST_NOISE)
     ratio = np.asarray(sources.flux)[i] / FLUX
     assert abs(np.median(ratio) - 1.0) < 0.01
     assert np.percentile(np.abs(ratio - 1.0), 80) < scatter

@@ -71,3 +71,16 @@ def test_a_right_psf_is_left_alone(nominal):
         measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
     assert seen
     assert all(before is after for before, after in seen)
+
+
+def test_faint_finds_tell_nothing_of_wings(nominal):
+    """Noise over the flux of a faint star is no wing, however many there are."""
+    image = np.full((120, 120), SKY)
+    nominal.render(image, [30.0, 80.0, 82.5, 90.0], [40.0, 60.0, 60.0, 25.0], [5e4] * 4, 40)
+    noisy = np.random.default_rng(921).normal(image, np.sqrt(image)).astype(np.float32)
+    header = replace(blank_header(read_noise=READ_NOISE, shape=image.shape), pointing=(0.0, 0.0))
+    frame = frame_from_array(noisy, header, psf=nominal)
+    found = measure_frame(frame, ClassicalStrategy())
+    alone = np.argmin(np.hypot(found.sources.x - 30.0, found.sources.y - 40.0))
+    assert found.sources.flux[alone] == pytest.approx(5e4, rel=0.03)
+    assert found.psf.fwhm == pytest.approx(nominal.fwhm, rel=1e-6)

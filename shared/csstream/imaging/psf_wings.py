@@ -26,6 +26,7 @@ Int = npt.NDArray[np.int64]
 
 STARS = 60  # the brightest
 LEAST_STARS = 8
+LEAST_SNR = 200.0
 DIMMEST = 0.1  # of the last of these eight: wings of fainter stars are only noise
 FAINT_HALF = 8  # [pixel] half-width of a faint star's stamp
 FAINT = 0.05  # of the least of them: fainter stars may be spikes
@@ -34,6 +35,7 @@ OUTER = (0.85, 1.0)  # of the table's half-width, over which it fades out
 SMOOTHING = 0.6  # [pixel] sigma
 SIGNIFICANT = 4.0  # [sigma] of the median, below which nothing is corrected
 LEAST_LIGHT = 0.005  # of the star, in significant pixels; less is no reason to change a PSF
+MOST_LIGHT = 0.3  # the same: more, and what was averaged are no wings
 SAMPLE = 4_000_000  # [pixel] enough to know a median by
 
 
@@ -51,7 +53,7 @@ def with_wings(psf: FieldPsf, fit: FitResult, frame: Frame) -> FieldPsf:
     half = psf.half_width - 1
     values = _scaled_residuals(psf, fit, frame, stars, half)
     change = _significant(values, fit.flux[stars]) * _fade(half, psf.fwhm)
-    if np.abs(change).sum() < LEAST_LIGHT:
+    if not LEAST_LIGHT < np.abs(change).sum() < MOST_LIGHT:
         return psf
     first = psf.terms[0]
     samples = first.samples + _on_table(change, first)
@@ -63,7 +65,7 @@ def _brightest(fit: FitResult, frame: Frame) -> Int:
     ny, nx = frame.shape
     inside = (fit.x > 0.0) & (fit.y > 0.0) & (fit.x < nx - 1.0) & (fit.y < ny - 1.0)
     good = np.flatnonzero(inside & np.isfinite(fit.flux_err) & (fit.flux > 0.0))
-    good = good[fit.share[good] > 0.5]
+    good = good[(fit.share[good] > 0.5) & (fit.flux[good] > LEAST_SNR * fit.flux_err[good])]
     good = good[np.argsort(-fit.flux[good], kind="stable")][:STARS]
     if good.size < LEAST_STARS:
         return good
