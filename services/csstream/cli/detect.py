@@ -10,6 +10,7 @@ import typer
 
 from csstream.imaging.errors import FrameError
 from csstream.imaging.strategies import Method
+from csstream.inference.cards import InferenceError
 
 
 def command(
@@ -39,7 +40,7 @@ def command(
         raise typer.BadParameter(f"provider {provider!r} is not cpu or cuda")
     try:
         _detect(frame, output, instrument, method, provider, plot, threads or _cores())  # type: ignore[arg-type]
-    except (FrameError, ValueError, OSError) as error:
+    except (FrameError, InferenceError, ValueError, OSError) as error:
         typer.echo(f"csstream detect: {error}", err=True)
         raise typer.Exit(1) from error
 
