@@ -28,7 +28,7 @@ CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 class Session:
-    """One loaded network. Make it with :func:`open_session`; :meth:`run` may be called by many threads."""
+    """One loaded network. Make it with :func:`open_session`; many threads may :meth:`run` it."""
 
     def __init__(self, runtime: Any, provider: str, card: ModelCard) -> None:
         self._runtime = runtime
