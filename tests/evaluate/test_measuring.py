@@ -22,6 +22,7 @@ from csstream.instruments.instrument import load_instrument
 INSTRUMENT = load_instrument("csst-i")
 ARMS = {"classical": service_arms(None)["classical"]}
 PLAN = Plan(instrument=INSTRUMENT, seed=77, mpx=0.02, size=100, psfs=("given",))
+ERRORS = ("mean_abs_dm", "median_abs_dm", "flux_pull", "position_pull")
 
 
 def quiet(done, total):
@@ -118,6 +119,27 @@ def test_store_keeps_everything_and_merges(tmp_path, run):
 def test_json_has_no_numbers_that_json_lacks(tmp_path):
     write_json(tmp_path / "a.json", {"a": [float("nan"), np.inf, 1.0], "b": None})
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [None, None, 1.0], "b": None}
+
+
+def test_only_the_pinned_scene_is_held_to_the_figures():
+    arm = {
+        "over": {"recall_over_bound": [0.99]},
+        "errors": {key: 1.0 for key in ERRORS},
+        "photometry": [
+            {"low": 18.5, "high": 20.0, "width_over_bound": 1.2, "bias_over_sigma": -0.2},
+            {"low": 20.0, "high": 21.0, "width_over_bound": 1.1, "bias_over_sigma": 0.1},
+        ],
+        "false_bright": {"number": 3, "per_1000_scored": 0.05, "per_1000_bright": 0.2},
+    }
+    kind = Conditions(instrument=INSTRUMENT)
+    summary = {"conditions": kind.facts(), "sky": {"mpx": 4}, "arms": {"network+fit:given": arm}}
+    rows = {row.title: row for row in must_hold.outcomes([summary])}
+    assert rows["robust width of Δm/σ per star, worst bin 18.5–24.5"].verdict == "short"
+    assert rows["bias over σ per star, worst bin"].value == -0.2
+    assert rows["false detections brighter than i = 23 per 1000 stars"].verdict == "goal"
+    assert rows["recall at 0.1 px over the bound's, R80 0.114″"].verdict == "not measured"
+    sparse = Conditions(instrument=INSTRUMENT, density=0.01)
+    assert must_hold.outcomes([{**summary, "conditions": sparse.facts()}]) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from csstream.evaluate.measuring import label
+from csstream.simulation.catalogue import PAPER_DENSITY
 
 ARM, NOMINAL_WIDTH, NOMINAL_SKY = "network+fit", 0.132, 0.81
 GIVEN, ESTIMATED = label(ARM, "given"), label(ARM, "estimated")
@@ -75,8 +76,15 @@ def outcomes(kinds: Sequence[Summary]) -> list[Outcome]:
 
 def _is(kind: Summary, width: float) -> bool:
     facts = kind["conditions"]
-    csst = facts["instrument"] == "csst-i" and facts.get("optics") == "analytic"
-    return csst and facts.get("r80_arcsec") == width and facts["sky"] == NOMINAL_SKY
+    pinned = {
+        "instrument": "csst-i",
+        "r80_arcsec": width,
+        "sky": NOMINAL_SKY,
+        "density": PAPER_DENSITY,
+        "optics": "analytic",
+        "detector": "plain",
+    }
+    return all(facts.get(key) == value for key, value in pinned.items())
 
 
 def _pinned_rows(kind: Summary) -> Iterator[Outcome]:
