@@ -124,7 +124,7 @@ def test_json_has_no_numbers_that_json_lacks(tmp_path):
 def test_only_the_pinned_scene_is_held_to_the_figures():
     arm = {
         "over": {"recall_over_bound": [0.99]},
-        "errors": {key: 1.0 for key in ERRORS},
+        "errors": dict.fromkeys(ERRORS, 1.0),
         "photometry": [
             {"low": 18.5, "high": 20.0, "width_over_bound": 1.2, "bias_over_sigma": -0.2},
             {"low": 20.0, "high": 21.0, "width_over_bound": 1.1, "bias_over_sigma": 0.1},
