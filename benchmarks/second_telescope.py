@@ -2,11 +2,11 @@
 
 For an instrument file whose ``weights`` name a network (see docs/another-telescope.md):
 
-    python benchmarks/second_telescope.py my-camera.toml [--size 600] [--seed 5100]
+    python benchmarks/second_telescope.py my-camera.toml [--psf given] [--size 600] [--seed 5100]
 
 Every row is a simulated frame with seeds that no training uses. The PSF is estimated from the
-frame, and all strategies go through the same joint fit. A find is right when it is any simulated
-star; scored are stars whose S/N exceeds 12 when isolated. Radii are in pixels.
+frame, or given, and all strategies go through the same joint fit. A find is right when it is any
+simulated star; scored are stars whose S/N exceeds 12 when isolated. Radii are in pixels.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import scipy.fft
 
 from csstream.evaluation.scores import Score, partners, score
 from csstream.imaging.classical import ClassicalStrategy
+from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.psf import PixelPsf, moffat_psf, psf_from_instrument
@@ -67,6 +68,8 @@ def main() -> None:
     for number, shape in enumerate(SHAPES):
         rng = np.random.default_rng([arguments.seed, number])
         truth, frame, limit = _scene(instrument, shape, arguments.size, rng)
+        if arguments.psf == "given":
+            frame = replace(frame, psf=FieldPsf.constant(make_psf(instrument, shape)))
         lists = {
             name: measure_frame(frame, one, nominal_psf=psf_from_instrument(instrument)).sources
             for name, one in strategies.items()
@@ -80,6 +83,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("instrument", help="TOML file whose weights name a network")
+    parser.add_argument("--psf", choices=("estimated", "given"), default="estimated")
     parser.add_argument("--size", type=int, default=600, help="pixels a side")
     parser.add_argument("--seed", type=int, default=5100)
     return parser.parse_args()
