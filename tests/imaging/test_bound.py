@@ -112,3 +112,12 @@ def test_constant_field_psf_is_the_psf(narrow_psf):
 
 def test_no_stars(narrow_psf):
     assert bound_of(narrow_psf, [], [], [], 40).flux_err.size == 0
+
+
+def test_flux_in_place_lies_between_joint_and_known_position(narrow_psf):
+    x, y, flux = crowded()
+    bound = bound_of(narrow_psf, x, y, flux, 60)
+    seen = np.isfinite(bound.flux_err)
+    assert np.all(bound.in_place_flux_err[seen] <= 1.0001 * bound.flux_err[seen])
+    fixed = bound_of(narrow_psf, x, y, flux, 60, free_positions=False)
+    assert np.all(bound.in_place_flux_err[seen] >= 0.9999 * fixed.flux_err[seen])

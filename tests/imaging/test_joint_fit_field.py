@@ -199,3 +199,25 @@ def test_a_blend_settles(narrow_psf):
     assert np.all(np.abs(short.flux - long.flux) < 0.2 * long.flux_err)
     assert np.all(np.abs(long.flux - flux) < 4 * long.flux_err)
     assert long.converged.all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (40, 3)])
+def test_tiny_frames_are_no_error(narrow_psf, shape):
+    image = np.full(shape, SKY)
+    x, y, flux = np.array([0.0, 2.0]), np.array([0.2, 1.0]), np.array([500.0, 3e4])
+    narrow_psf.render(image, x, y, flux, 20)
+    found = fit(image, narrow_psf, x, y, flux)
+    assert found.residual.shape == shape
+    assert np.all(np.isfinite(found.flux))
+
+
+def test_an_image_of_another_kind_is_taken_as_it_is(narrow_psf):
+    image = np.full((50, 50), SKY)
+    narrow_psf.render(image, [20.0], [25.0], [1e4], 30)
+    plain = fit(image, narrow_psf, [20.1], [25.0], [9e3])
+    for other in (image.astype(">f8"), np.asfortranarray(image), np.repeat(image, 2, 1)[:, ::2]):
+        found = joint_fit(
+            other, np.zeros((50, 50), bool), np.full((50, 50), SKY, np.float32), narrow_psf,
+            [20.1], [25.0], [9e3], read_noise=NOISE, settings=FitSettings(background_mesh=0),
+        )  # fmt: skip
+        assert found.flux[0] == plain.flux[0]

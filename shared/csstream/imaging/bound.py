@@ -34,6 +34,7 @@ RADIUS_FWHM = 3.5  # [FWHM] neighbours in the local inverse
 NEIGHBOURS = 30  # at most, the nearest
 STAMP_FWHM = 3.0  # [FWHM] half-width over which a star's pixels inform; 1e-5 lies beyond
 BRIGHT_SNR = 100.0  # stars above it get twice that
+GLARE = 1e4  # [sigma of a sky pixel] stars above it shine as far as the table reaches
 RIDGE = 1e-12  # relative to the information: keeps the errors of coincident stars finite
 FIXED = 1e30  # [1/pixel²] prior of a position that is known
 
@@ -141,12 +142,13 @@ class _Scene:
         """Compute the variance without stars, and the weights with them; with a margin."""
         empty = np.zeros(shape, np.float64)
         empty += np.asarray(background, np.float64) + max(read_noise, 0.1) ** 2
-        self.half = self._halves(float(np.median(empty)) if empty.size else 1.0)
+        self.floor = float(np.median(empty)) if empty.size else 1.0
+        self.half = self._halves(self.floor)
         self.shape, self.margin = shape, 2 * int(self.half.max(initial=0)) + 1 + LANES
         usable = np.ones(shape, bool) if mask is None else ~mask
         variance = empty.copy()
-        base = self.half.min(initial=0)
-        reach = np.where(self.half > base, self.psf.half_width, 6 * base)
+        # Wings count for the variance alone: a star's is felt as far as it exceeds the sky's.
+        reach = 3 * self.half * np.where(self.flux > GLARE * np.sqrt(self.floor), 4, 1)
         self.psf.render(variance, self.x, self.y, self.flux, reach)
         self.weight = np.pad(np.where(usable, 1.0 / variance, 0.0), self.margin)
         self.empty, self.usable = np.pad(empty, self.margin), np.pad(usable, self.margin)

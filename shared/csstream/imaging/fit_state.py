@@ -72,7 +72,7 @@ class FitState:
         centre = (x, y) if prior is None else (np.asarray(v, np.float64) for v in prior)
         self.x, self.y, self.flux = x[keep] + m, y[keep] + m, flux[keep]
         self.x0, self.y0 = (v[keep] + m for v in centre)
-        widest = int(half.max(initial=0) + self.settings.max_shift)
+        widest = int(half.max(initial=0) + np.ceil(self.settings.max_shift))
         centres = self._tile_centres()
         self.field = local_field(self.psf, widest, x[keep], y[keep], centres)
         self.field = self.field._replace(centre=centres + m)

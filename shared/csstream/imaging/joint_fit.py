@@ -72,7 +72,8 @@ def joint_fit(
     """
     s = settings or FitSettings()
     field = psf if isinstance(psf, FieldPsf) else FieldPsf.constant(psf)
-    scene = Scene(image, mask, background, read_noise, noise_scale)
+    pixels = (np.ascontiguousarray(image, np.float32), np.ascontiguousarray(mask, np.bool_))
+    scene = Scene(*pixels, background, read_noise, noise_scale)
     start = (np.array(x, np.float64), np.array(y, np.float64), np.array(flux, np.float64))
     with Workers(s.threads) as workers:
         state = FitState(scene, field, s, workers)

@@ -53,8 +53,8 @@ def _resized(samples: Float, before: int, behind: int) -> Float:
 
 
 def _cropped(psf: PixelPsf, half: int) -> tuple[Float, int]:
-    """Planes from ``half`` and a few pixels before the centre to as much behind it."""
-    reach = half + 5
+    """Planes as far from the centre as the taps of a stamp's outermost pixels reach."""
+    reach = half + 2
     first = psf.centre // psf.oversampling - reach
     size = 2 * reach + 1 + LANES
     before = max(0, -first)
