@@ -25,6 +25,7 @@ from csstream.imaging.psf_patches import (
     FIRST_HALF_FWHM,
     LINEAR_SHARE,
     Patches,
+    Photons,
     cut,
     half_width,
     psf_stars,
@@ -49,6 +50,8 @@ LEAST_ERROR = 0.001  # of any PSF
 FIRST_ERROR = 0.01  # of a PSF from stars whose neighbours are not all known
 DOUBT = {"extension": 0.2}  # sigma of a blur over the PSF's variance, before any star is seen
 MOST_DOUBT = 1.0
+WELL_KNOWN = 0.004  # relative error of a PSF that makes no false stars
+FAINT = 0.02  # of a bright star: its neighbours that may be errors of a PSF less well known
 MOST_CHANGE = 4.0  # of the width in one fit: more, and it fitted no stars
 
 
@@ -96,8 +99,23 @@ def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstima
     if chosen.size < LEAST_STARS:
         return estimate
     psf = framed(estimate.psf, frame.shape)
-    patches = cut(fit, psf, chosen, half_width(psf.fwhm))
-    return _refined(replace(estimate, psf=psf), patches, 2)
+    half, adjusted = half_width(psf.fwhm), replace(estimate, psf=psf)
+    photons = Photons(frame.image, frame.read_noise, max(estimate.error, LEAST_ERROR))
+    if estimate.error > WELL_KNOWN:
+        adjusted = _refined(adjusted, cut(fit, psf, chosen, half, photons, FAINT), 2)
+    return _refined(adjusted, cut(fit, psf, chosen, half, photons), 2)
+
+
+def psf_change(before: FieldPsf, after: FieldPsf, shape: tuple[int, int]) -> float:
+    """Return the largest relative change of the peak in the middle and corners of a frame."""
+    ny, nx = shape
+    x, y = nx * np.array([0.5, 0.0, 1.0, 0.0, 1.0]), ny * np.array([0.5, 0.0, 0.0, 1.0, 1.0])
+    middle = before.terms[0].samples.shape[0] // 2
+    first, second = (
+        psf.weights(x, y) @ [term.samples[middle, middle] for term in psf.terms]
+        for psf in (before, after)
+    )
+    return float(np.max(np.abs(second / first - 1.0)))
 
 
 def _from_tiles(tiles: list[Tile], start: PixelPsf, frame: Frame) -> PsfEstimate:

@@ -25,6 +25,7 @@ MAX_STEP = 0.3  # of the PSF's variance, per round
 STARS_PER_DEGREE = (0, 40, 100)
 GAIN_PER_NUMBER = 8.0  # of chi2, that a higher degree must bring for each of its numbers
 LEAST_FOR_SLOPE = 4  # patches
+UNLISTED = 0.3  # of the degrees of freedom: sigma of the chi2 that unlisted stars add
 BEST_SHARE = 0.25  # of the patches, that say how well a PSF can fit
 CLIP = 3.0  # [sigma] of the patches' chi2
 
@@ -68,9 +69,11 @@ def fit_width(
         left = _after(solved, amounts)
         if np.abs(amounts).max() < LINEAR * variance:
             break
-        tolerance = max(min(2.0 * profile_error(left, used), tolerance), LEAST_TOLERANCE)
+        error = _left_error(left, used, patches.all_listed)
+        tolerance = max(min(2.0 * error, tolerance), LEAST_TOLERANCE)
     used = explained(left)
-    error = np.hypot(profile_error(left, used), _blur_error(psf, left, used))
+    error = _left_error(left, used, patches.all_listed)
+    error = np.hypot(error, _blur_error(psf, left, used))
     return WidthFit(psf, patches, used, float(error))
 
 
@@ -96,16 +99,29 @@ def profile_error(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
     """
     if np.count_nonzero(used) < LEAST_FOR_SLOPE:
         return np.inf
-    signal, left = solved.signal[used], (solved.chi2 - solved.freedom)[used]
+    signal, freedom = solved.signal[used], solved.freedom[used]
+    left, held = solved.chi2[used] - freedom, (UNLISTED * float(np.mean(freedom))) ** -2
     slope = 0.0
     for _ in range(3):
-        variance = 2.0 * solved.freedom[used] + (0.5 * slope * signal) ** 2
-        mean_signal, mean_left = (
-            np.average(part, weights=1.0 / variance) for part in (signal, left)
+        weight = 1.0 / (2.0 * freedom + (0.5 * slope * signal) ** 2)
+        normal = np.array(
+            [[weight.sum() + held, weight @ signal], [weight @ signal, weight @ signal**2]]
         )
-        lever = (signal - mean_signal) / variance
-        slope = max(float(lever @ (left - mean_left) / (lever @ (signal - mean_signal))), 0.0)
+        slope = max(
+            float(np.linalg.solve(normal, [weight @ left, weight @ (signal * left)])[1]), 0.0
+        )
     return float(np.sqrt(slope))
+
+
+def _left_error(solved: PatchSystems, used: npt.NDArray[np.bool_], all_listed: bool) -> float:
+    """Error of the profile; where neighbours are not listed the best quarter of stars says it."""
+    error = profile_error(solved, used)
+    if all_listed or not np.isfinite(error):
+        return error
+    excess, _ = _excess(solved, used)
+    bright = used & (solved.signal >= np.quantile(solved.signal[used], 0.5))
+    least = max(float(np.quantile(excess[bright], BEST_SHARE)), 0.0)
+    return min(error, float(np.sqrt(least)))
 
 
 def _excess(solved: PatchSystems, known: npt.NDArray[np.bool_]) -> tuple[Float, Float]:

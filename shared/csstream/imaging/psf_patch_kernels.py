@@ -129,8 +129,12 @@ def add_modes(
 
 @njit(cache=True, nogil=True)
 def cut_patches(
+    image: Single,
+    background: Single,
     residual: Single,
     weight: Single,
+    noise2: float,
+    psf_error: float,
     terms: Float,
     field: Float,
     step: int,
@@ -146,7 +150,8 @@ def cut_patches(
 ) -> None:
     """Write each patch with its members' light put back, and its weights; both (n, side, side).
 
-    ``terms`` (t, K, K) and ``field`` (n, t) are the PSF with which the residual was made.
+    ``terms`` (t, K, K) and ``field`` (n, t) are the PSF with which the residual was made. What
+    its error ``psf_error`` took from the weights is given back: here it is to be seen.
     """
     ny, nx = residual.shape
     n, side = bare.shape[0], bare.shape[1]
@@ -159,7 +164,13 @@ def cut_patches(
                 row, column = low + j, left + i
                 inside = row >= 0 and row < ny and column >= 0 and column < nx
                 bare[k, j, i] = residual[row, column] if inside else 0.0
-                weights[k, j, i] = weight[row, column] if inside else 0.0
+                weights[k, j, i] = 0.0
+                if inside:
+                    sky = background[row, column]
+                    stars = max(image[row, column] - sky - residual[row, column], np.float32(0.0))
+                    photons = max(sky, np.float32(0.0)) + stars + noise2
+                    more = 1.0 + (psf_error * stars) ** 2 / photons
+                    weights[k, j, i] = weight[row, column] * more
         local_table(terms, field[k], table)
         for m in range(start[k], start[k + 1]):
             add_star(table, step, centre, left - x[m], low - y[m], flux[m], bare[k])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +26,21 @@ MARGIN = 1.5  # [pixel] stars this far outside a patch are fitted along
 FAR_FWHM = 3.0  # [FWHM] beyond, a star's light hardly changes with the PSF
 MOST_FREE = 12  # stars of a patch that are fitted along
 SKY_PRIOR = 0.3  # sigma of a patch's constant in units of a sky pixel's noise
+LOOSE_SKY_PRIOR = 10.0  # the same where faint stars are part of the sky
 MAX_STEP = 0.5  # [pixel]
 LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
 LEAST_SNR = 30.0
 MOST_BLENDED = 0.3  # light of others seen through a star's profile, over its own
 CELLS = 4  # parts of an image a side, each of which gives its brightest stars
+
+
+@dataclass(frozen=True, eq=False)
+class Photons:
+    """What a fit's weights were made of."""
+
+    image: Image  # (ny, nx) [electron]
+    read_noise: float  # [electron]
+    psf_error: float  # relative, of the PSF's values
 
 
 @dataclass(eq=False)
@@ -46,6 +57,8 @@ class Patches:
     flux: Float  # [electron]
     bare: Float  # (n, side, side) image without sky and without stars that are no members
     weight: Float  # (n, side, side)
+    all_listed: bool = True  # neighbours: else many a star is a blend that nobody knows
+    sky_prior: float = SKY_PRIOR  # sigma of a patch's constant in units of a sky pixel's noise
 
     @property
     def stars(self) -> tuple[Float, Float, Float]:
@@ -107,19 +120,32 @@ def half_width(fwhm: float, in_fwhm: float = HALF_FWHM) -> int:
 
 
 def joined(parts: list[Patches]) -> Patches:
-    """Return the patches of several parts, of one size, as one."""
+    """Return the patches of a first look's parts, of one size, as one."""
     offset = np.cumsum([0, *(part.x.size for part in parts)])
     starts = [part.start[:-1] + offset[k] for k, part in enumerate(parts)]
     names = ("anchor_x", "anchor_y", "free", "x", "y", "flux", "bare", "weight")
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
     start = np.concatenate([*starts, offset[-1:]]).astype(np.int64)
-    return Patches(half=parts[0].half, start=start, **columns)
+    return Patches(half=parts[0].half, start=start, all_listed=False, **columns)
 
 
-def cut(fit: FitResult, psf: FieldPsf, chosen: Int, half: int) -> Patches:
-    """Cut the patches of the ``chosen`` stars out of a fit made with ``psf``."""
+def cut(
+    fit: FitResult,
+    psf: FieldPsf,
+    chosen: Int,
+    half: int,
+    photons: Photons,
+    faint: float = 0.0,
+) -> Patches:
+    """Cut the patches of the ``chosen`` stars out of a fit made with ``psf``.
+
+    Members fainter than ``faint`` of the bright star are put back into the image and forgotten:
+    where a PSF is not known well, they may be its errors.
+    """
     far = half * np.sqrt(2.0) + FAR_FWHM * psf.fwhm
-    start, member, free = _members(fit, chosen, half, far)
+    start, member, free, forgotten = _members(fit, chosen, half, far, faint)
     n, side = chosen.size, 2 * half + 1
     patches = Patches(
         half=half,
@@ -132,11 +158,15 @@ def cut(fit: FitResult, psf: FieldPsf, chosen: Int, half: int) -> Patches:
         flux=fit.flux[member],
         bare=np.empty((n, side, side)),
         weight=np.empty((n, side, side)),
+        sky_prior=LOOSE_SKY_PRIOR if faint > 0.0 else SKY_PRIOR,
     )
     kernels.cut_patches(
-        fit.residual, fit.weight, *_optics(psf, patches), patches.anchor_x, patches.anchor_y,
+        photons.image, fit.background, fit.residual, fit.weight,
+        max(photons.read_noise, 0.1) ** 2, photons.psf_error, *_optics(psf, patches),
+        patches.anchor_x, patches.anchor_y,
         start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
     )  # fmt: skip
+    patches.flux = np.where(forgotten, 0.0, patches.flux)
     return patches
 
 
@@ -157,7 +187,7 @@ def systems(patches: Patches, psf: FieldPsf, modes: Float, tolerance: float) -> 
     kernels.solve_patches(
         patches.bare, patches.weight, terms, field, np.ascontiguousarray(padded.transpose(1, 2, 0)),
         step, centre, patches.anchor_x, patches.anchor_y, patches.start, patches.free,
-        patches.x, patches.y, patches.flux, tolerance, SKY_PRIOR,
+        patches.x, patches.y, patches.flux, tolerance, patches.sky_prior,
         normal, gradient, quality, own, by_mode,
     )  # fmt: skip
     chi2, freedom, signal = quality[:, 0], quality[:, 1], quality[:, 2]
@@ -181,7 +211,9 @@ def _optics(psf: FieldPsf, patches: Patches) -> tuple[Float, Float, int, int]:
     return terms, psf.weights(*patches.places()), psf.oversampling, tables[0].centre
 
 
-def _members(fit: FitResult, chosen: Int, half: int, far: float) -> tuple[Int, Int, Int]:
+def _members(
+    fit: FitResult, chosen: Int, half: int, far: float, faint: float
+) -> tuple[Int, Int, Int, npt.NDArray[np.bool_]]:
     """Members of each patch: the star itself, then the free ones, brightest first, then others."""
     tree = cKDTree(np.column_stack([fit.x, fit.y]))
     rows = tree.query_ball_point(
@@ -192,7 +224,8 @@ def _members(fit: FitResult, chosen: Int, half: int, far: float) -> tuple[Int, I
     patch = np.repeat(np.arange(chosen.size), np.diff(start))
     star = chosen[patch]
     off = np.maximum(np.abs(fit.x[member] - fit.x[star]), np.abs(fit.y[member] - fit.y[star]))
-    rank = np.where(member == star, 0, np.where(off < half + MARGIN, 1, 2))
+    forgotten = fit.flux[member] < faint * fit.flux[star]
+    rank = np.where(member == star, 0, np.where((off < half + MARGIN) & ~forgotten, 1, 2))
     order = np.lexsort((member, -fit.flux[member], rank, patch))
     near = np.bincount(patch[rank < 2], minlength=chosen.size)
-    return start, member[order], np.minimum(near, MOST_FREE).astype(np.int64)
+    return start, member[order], np.minimum(near, MOST_FREE).astype(np.int64), forgotten[order]

@@ -23,9 +23,9 @@ from csstream.imaging.psf_patches import Patches, PatchSystems, advance, systems
 
 Float = npt.NDArray[np.float64]
 
-KNOTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.35, 1.8, 2.4, 3.2, 4.2)  # [FWHM] the last is zero
+KNOTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.35, 1.8, 2.3, 2.8)  # [FWHM] the last is zero
 FIRST_KNOT = (0, 1, 1, 2, 2)  # of each multiple of the angle: it vanishes at the centre
-LAST_KNOT = (9, 8, 8, 6, 6)
+LAST_KNOT = (8, 8, 8, 7, 7)
 FLOOR = 1e-4  # of the peak, added to the profile that the modes are relative to
 WIDTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of the prior over the modes' own sigmas
 STARS_PER_DEGREE = (8, 60, 120)

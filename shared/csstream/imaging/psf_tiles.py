@@ -16,7 +16,7 @@ from csstream.imaging.joint_fit import FitSettings, joint_fit
 from csstream.imaging.moffat_fits import FITTED_STARS, fit_moffats
 from csstream.imaging.psf import PixelPsf
 from csstream.imaging.psf_blur import blurred
-from csstream.imaging.psf_patches import Patches, cut, joined, psf_stars
+from csstream.imaging.psf_patches import Patches, Photons, cut, joined, psf_stars
 
 Float = npt.NDArray[np.float64]
 
@@ -104,7 +104,8 @@ def tile_patches(tiles: list[Tile], psf: FieldPsf, half: int, frame: Frame, most
         )  # fmt: skip
         chosen = psf_stars(fit, tile.image, frame.saturation, most // len(tiles) + 1)
         local = replace(psf, origin=(psf.origin[0] - tile.left, psf.origin[1] - tile.low))
-        parts.append(cut(fit, local, chosen, half).shifted(tile.left, tile.low))
+        photons = Photons(tile.image, frame.read_noise, UNKNOWN_ERROR)
+        parts.append(cut(fit, local, chosen, half, photons).shifted(tile.left, tile.low))
     return joined(parts)
 
 
