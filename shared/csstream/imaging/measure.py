@@ -122,7 +122,7 @@ class _Steps:
 
     def _psf(self, nominal: PixelPsf | None) -> PsfEstimate:
         if self.frame.psf is not None:
-            return PsfEstimate(self.frame.psf, "extension", 0, 0.01)
+            return PsfEstimate(self.frame.psf, "extension", 0, 0.01, nominal)
         estimate = estimate_psf(self.frame, nominal)
         if estimate is None:
             raise FrameError(

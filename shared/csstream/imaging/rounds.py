@@ -16,11 +16,14 @@ from csstream.imaging.candidates import Candidates
 from csstream.imaging.frame import Frame, Image
 from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf_estimate import PsfEstimate, adjust_psf
+from csstream.imaging.psf_estimate import PsfEstimate, adjust_psf, psf_change
 from csstream.imaging.psf_wings import with_wings
 from csstream.imaging.residual_search import search_residual
 
 WELL_KNOWN = 0.012  # relative error of a PSF
+SETTLED = 0.01  # relative change of the PSF's peak below which the fit made with it stands
+MOST_REFITS = 3
+REFIT_ITERATIONS = 3
 LEAST_SHARE = 0.05  # of a star's information that must lie in usable pixels
 WINGS_SNR = 50.0  # a star is real without its core when its wings alone are this significant
 
@@ -74,14 +77,38 @@ def fit_in_rounds(
         )  # fmt: skip
         if number == last:
             break
+        estimate, fit = _settled(estimate, fit, frame, options, scale)
         level = fit.background
         scale = noise_scale(
             fit.residual * np.sqrt(fit.weight), frame.mask, settings.background_mesh
         )
         stars = _looked_again(fit, stars, estimate, scale, frame, min_snr, settings)
-        estimate = adjust_psf(estimate, fit, frame)
         estimate = replace(estimate, psf=with_wings(estimate.psf, fit, frame))
     return Fitted(estimate, stars.probability, fit)
+
+
+def _settled(
+    estimate: PsfEstimate,
+    fit: FitResult,
+    frame: Frame,
+    options: FitSettings,
+    scale: Image | None,
+) -> tuple[PsfEstimate, FitResult]:
+    """Adjust the PSF, and fit again while that changes it much.
+
+    What is looked for next is small: with a wrong PSF it would be found around every bright
+    star. A PSF that is as it was assumed costs no further fit.
+    """
+    for _ in range(MOST_REFITS):
+        before, estimate = estimate.psf, adjust_psf(estimate, fit, frame)
+        if psf_change(before, estimate.psf, frame.shape) < SETTLED:
+            break
+        options = replace(options, iterations=REFIT_ITERATIONS)
+        fit = joint_fit(
+            frame.image, frame.mask, fit.background, estimate.psf, fit.x, fit.y, fit.flux,
+            read_noise=frame.read_noise, settings=options, noise_scale=scale,
+        )  # fmt: skip
+    return estimate, fit
 
 
 def is_real(
