@@ -221,3 +221,18 @@ def test_an_image_of_another_kind_is_taken_as_it_is(narrow_psf):
             [20.1], [25.0], [9e3], read_noise=NOISE, settings=FitSettings(background_mesh=0),
         )  # fmt: skip
         assert found.flux[0] == plain.flux[0]
+
+
+@pytest.mark.parametrize(("fwhm", "oversampling"), [(3.3, 4), (6.0, 2), (1.3, 5)])
+def test_any_width_and_oversampling_is_measured(fwhm, oversampling):
+    psf = moffat_psf(fwhm, 3.0, oversampling, 60)
+    x, y, flux = stars(918, density=0.005, flux=(4.0, 5.5), side=200)
+    image = np.full((200, 200), SKY)
+    psf.render(image, x, y, flux, 60)
+    rng = np.random.default_rng(919)
+    image = rng.poisson(image) + rng.normal(0.0, NOISE, image.shape)
+    found = fit(image, psf, x + 0.1, y - 0.1, 0.9 * flux, position_prior=0.3)
+    inside = (x > 12) & (x < 187) & (y > 12) & (y < 187)
+    pull = ((found.flux - flux) / found.flux_err)[inside]
+    assert abs(np.median(pull)) < 0.2
+    assert 0.8 < 1.4826 * np.median(np.abs(pull - np.median(pull))) < 1.2
