@@ -8,7 +8,11 @@ import pytest
 from csstream.imaging.classical import ClassicalStrategy
 from csstream.imaging.frame import blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf import PixelPsf, moffat_psf
+from csstream.imaging.psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.psf_wings import with_wings
+from csstream.instruments.instrument import load_instrument
+from csstream.simulation.catalogue import draw_catalogue
+from csstream.simulation.frames import render_frame
 
 SIDE, SKY, READ_NOISE = 300, 300.0, 5.0
 SPIKE = 0.08  # of the light
@@ -60,17 +64,31 @@ def test_spikes_breed_few_stars(nominal, monkeypatch):
     assert learnt == pytest.approx(spiked(nominal).evaluate(r, 0.0 * r).sum(), rel=0.25)
 
 
-def test_a_right_psf_is_left_alone(nominal):
-    frame, *_ = frame_with(nominal)
-    seen = []
-    import csstream.imaging.rounds as rounds
+def crowded_frame():
+    """The pinned scene, bulge density: half of its stars are faint ones between the others."""
+    csst = load_instrument("csst-i")
+    psf = psf_from_instrument(csst)
+    rng = np.random.default_rng(922)
+    image = render_frame(rng, draw_catalogue(rng, (400, 400)), csst, psf, (400, 400))
+    header = blank_header(
+        read_noise=5.0, saturation=9e4, exposure_time=300.0, zero_point=25.91, shape=(400, 400)
+    )
+    return frame_from_array(image, replace(header, pointing=(0.0, 0.0)), psf=psf)
 
-    original = rounds.with_wings
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rounds, "with_wings", lambda *a: seen.append((a[0], original(*a))) or a[0])
-        measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
+
+@pytest.mark.parametrize("crowded", [False, True])
+def test_a_right_psf_is_left_alone(nominal, monkeypatch, crowded):
+    frame = crowded_frame() if crowded else frame_with(nominal)[0]
+    seen = []
+
+    def watched(psf, fit, frame):
+        seen.append(with_wings(psf, fit, frame) is psf)
+        return psf
+
+    monkeypatch.setattr("csstream.imaging.rounds.with_wings", watched)
+    measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
     assert seen
-    assert all(before is after for before, after in seen)
+    assert all(seen)
 
 
 def test_faint_finds_tell_nothing_of_wings(nominal):

@@ -26,7 +26,8 @@ Int = npt.NDArray[np.int64]
 
 STARS = 60  # the brightest
 LEAST_STARS = 8
-LEAST_SNR = 200.0
+WHOLE = 0.95  # share of a star's information that lies in usable pixels
+LEAST_PEAK = 200.0  # [sigma of a pixel of sky] of a star's brightest pixel
 DIMMEST = 0.1  # of the last of these eight: wings of fainter stars are only noise
 FAINT_HALF = 8  # [pixel] half-width of a faint star's stamp
 FAINT = 0.05  # of the least of them: fainter stars may be spikes
@@ -47,7 +48,7 @@ def with_wings(psf: FieldPsf, fit: FitResult, frame: Frame) -> FieldPsf:
     fit : FitResult
         A joint fit made with a PSF much like this one.
     """
-    stars = _brightest(fit, frame)
+    stars = _brightest(fit, frame, float(psf.central.evaluate(0.0, 0.0)))
     if stars.size < LEAST_STARS:
         return psf
     half = psf.half_width - 1
@@ -60,12 +61,16 @@ def with_wings(psf: FieldPsf, fit: FitResult, frame: Frame) -> FieldPsf:
     return replace(psf, terms=(whole(PixelPsf(samples, psf.oversampling)), *psf.terms[1:]))
 
 
-def _brightest(fit: FitResult, frame: Frame) -> Int:
-    """The brightest stars whose flux the fit knows from their cores."""
+def _brightest(fit: FitResult, frame: Frame, peak: float) -> Int:
+    """The brightest stars whose flux the fit knows from their cores; ``peak`` is the PSF's.
+
+    A saturated star's flux comes from its wings: its residuals tell of its flux, not of the PSF.
+    """
     ny, nx = frame.shape
     inside = (fit.x > 0.0) & (fit.y > 0.0) & (fit.x < nx - 1.0) & (fit.y < ny - 1.0)
     good = np.flatnonzero(inside & np.isfinite(fit.flux_err) & (fit.flux > 0.0))
-    good = good[(fit.share[good] > 0.5) & (fit.flux[good] > LEAST_SNR * fit.flux_err[good])]
+    noise = 1.0 / np.sqrt(np.median(fit.weight[:: 1 + frame.mask.size // SAMPLE]))
+    good = good[(fit.share[good] > WHOLE) & (peak * fit.flux[good] > LEAST_PEAK * noise)]
     good = good[np.argsort(-fit.flux[good], kind="stable")][:STARS]
     if good.size < LEAST_STARS:
         return good
@@ -82,7 +87,6 @@ def _scaled_residuals(psf: FieldPsf, fit: FitResult, frame: Frame, stars: Int, h
     apart, _ = bright.query(np.column_stack([fit.x[near], fit.y[near]]), distance_upper_bound=reach)
     near = near[np.isfinite(apart)]
     psf.central.render(light, fit.x[near], fit.y[near], fit.flux[near], min(half, FAINT_HALF))
-    light -= np.float32(np.median(light[:: 1 + frame.mask.size // SAMPLE]))
     light[frame.mask] = np.nan
     rows = np.rint(fit.y[stars]).astype(np.int64)
     columns = np.rint(fit.x[stars]).astype(np.int64)
@@ -91,7 +95,10 @@ def _scaled_residuals(psf: FieldPsf, fit: FitResult, frame: Frame, stars: Int, h
     ny, nx = frame.shape
     outside = ((j < 0) | (j >= ny))[:, :, None] | ((i < 0) | (i >= nx))[:, None, :]
     stamps = light[np.clip(j, 0, ny - 1)[:, :, None], np.clip(i, 0, nx - 1)[:, None, :]]
-    return np.where(outside, np.nan, stamps) / fit.flux[stars][:, None, None]
+    stamps = np.where(outside, np.float32(np.nan), stamps)
+    rim = stamps[:, np.hypot(*np.meshgrid(steps, steps)) > OUTER[0] * half]
+    level = np.median(np.where(np.isfinite(rim), rim, 0.0), axis=1)  # of the faint stars put back
+    return (stamps - level[:, None, None]) / fit.flux[stars][:, None, None]
 
 
 def _significant(values: Float, flux: Float) -> Float:
