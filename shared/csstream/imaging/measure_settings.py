@@ -14,7 +14,7 @@ class MeasureSettings:
     min_snr: float | None = None  # None: the strategy's own
     min_probability: float = 0.05
     merge_radius: float = 0.4  # [pixel]
-    rounds: tuple[tuple[int, float], ...] = ((5, 1.0), (3, 2.0), (4, 3.0))
+    rounds: tuple[tuple[int, float], ...] = ((4, 1.0), (3, 2.0), (3, 3.0))
     """Joint fits: Gauss–Newton iterations, and the position prior over the strategy's own."""
     second_look_snr: float = 5.0  # [sigma] in the residual; 0: no second look
     second_look_closest: float = 0.6  # [FWHM] from a known star, where the PSF is known well
