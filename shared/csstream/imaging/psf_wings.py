@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 from scipy.spatial import cKDTree
 
 from csstream.imaging.field_psf import FieldPsf
@@ -35,6 +35,7 @@ INNER_FWHM = (2.0, 3.0)  # [FWHM] over which the correction fades in
 OUTER = (0.85, 1.0)  # of the table's half-width, over which it fades out
 SMOOTHING = 0.6  # [pixel] sigma
 SIGNIFICANT = 4.0  # [sigma] of the median, below which nothing is corrected
+TOGETHER = 0.5  # share of a pixel's 3 × 3 that must be significant with it, of one sign
 LEAST_LIGHT = 0.005  # of the star, in significant pixels; less is no reason to change a PSF
 MOST_LIGHT = 0.3  # the same: more, and what was averaged are no wings
 SAMPLE = 4_000_000  # [pixel] enough to know a median by
@@ -112,7 +113,10 @@ def _significant(values: Float, flux: Float) -> Float:
     smooth = gaussian_filter(np.where(enough, middle, 0.0), SMOOTHING)
     # of a smoothed field of independent errors
     error = np.sqrt(gaussian_filter(error**2, SMOOTHING) / (4.0 * np.pi * SMOOTHING**2))
-    return np.where(enough & (np.abs(smooth) > SIGNIFICANT * error), smooth, 0.0)
+    found = np.sign(smooth) * (enough & (np.abs(smooth) > SIGNIFICANT * error))
+    # Wings hang together; a hidden star or a chance is alone.
+    together = np.abs(uniform_filter(found, 3, mode="constant")) > TOGETHER
+    return np.where(together & (found != 0.0), smooth, 0.0)
 
 
 def _fade(half: int, fwhm: float) -> Float:
