@@ -50,6 +50,18 @@ def test_a_varying_psf_gives_the_same_light_everywhere(read):
         assert found.at(x, 0.0).samples.sum() / 16 == pytest.approx(1.0, abs=1e-6)
 
 
+def test_a_table_cut_short_keeps_its_share_of_the_light(read):
+    samples, cards = psf_extension(FieldPsf.constant(NARROW), 5)
+    assert cards["PSFLIGHT"] == pytest.approx(samples.sum() / 16, rel=1e-6)
+    assert 0.9 < cards["PSFLIGHT"] < 0.999
+    hdu = fits.ImageHDU(samples, name="PSF")
+    hdu.header.update(cards)
+    found = read(hdu).psf
+    assert found is not None
+    centre = float(NARROW.evaluate(0.0, 0.0))
+    assert float(found.central.evaluate(0.0, 0.0)) == pytest.approx(centre, rel=1e-4)
+
+
 def test_a_cube_of_one_table_is_constant(read):
     samples, _ = psf_extension(FieldPsf.constant(NARROW), 16)
     found = read(hdu_of(FieldPsf.constant(NARROW), samples=samples[None])).psf

@@ -52,17 +52,22 @@ def blur_modes(table: Float, oversampling: int) -> Float:
     return np.stack(changes) * _fade(table.shape[0])
 
 
-def whole(psf: PixelPsf) -> PixelPsf:
+def light_of(psf: PixelPsf) -> float:
+    """Return the share of a star's light that a table holds."""
+    return float(psf.samples.sum()) / psf.oversampling**2
+
+
+def whole(psf: PixelPsf, light: float) -> PixelPsf:
     """See that a star gives the same light wherever it falls on a pixel.
 
-    Samples a whole pixel apart are one star's pixels: each such set sums to one. Without that,
-    stars at one sub-pixel phase would get another flux scale than those at the next.
+    Samples a whole pixel apart are one star's pixels: each such set sums to ``light``.
+    Without that, stars at one sub-pixel phase would get another flux scale than those at the next.
     """
     samples = psf.samples.copy()
     step = psf.oversampling
     for j in range(step):
         for i in range(step):
-            samples[j::step, i::step] /= samples[j::step, i::step].sum()
+            samples[j::step, i::step] *= light / samples[j::step, i::step].sum()
     return PixelPsf(samples, step)
 
 
@@ -129,7 +134,7 @@ def with_changes(psf: FieldPsf, degree: int, changes: Float) -> FieldPsf:
         if power in added:
             samples[core, core] += added[power]
         terms.append(PixelPsf(samples, psf.oversampling))
-    terms[0] = whole(terms[0])
+    terms[0] = whole(terms[0], light_of(psf.terms[0]))
     terms[1:] = [_lightless(term) for term in terms[1:]]
     return replace(psf, terms=tuple(terms), degree=degree)
 

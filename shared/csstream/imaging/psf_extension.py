@@ -24,6 +24,7 @@ MAX_DEGREE = 6
 MAX_SAMPLES = 2**24  # of all tables together
 MAX_OVERSAMPLING = 16
 LEAST_REACH = 3  # [pixel]
+LEAST_LIGHT = 0.5  # share of a star's light that a table must hold
 
 
 def check_psf_header(header: Mapping[str, Any], shape: tuple[int, ...], path: str) -> None:
@@ -41,6 +42,9 @@ def check_psf_header(header: Mapping[str, Any], shape: tuple[int, ...], path: st
         raise _bad(path, f"keyword OVERSAMP is {step!r}, not 1 to {MAX_OVERSAMPLING}")
     if (shape[-1] - 1) // (2 * step) < LEAST_REACH:
         raise _bad(path, f"reaches less than {LEAST_REACH} pixels out")
+    light = header.get("PSFLIGHT", 1.0)
+    if not (isinstance(light, int | float) and LEAST_LIGHT <= light <= 1.0):
+        raise _bad(path, f"keyword PSFLIGHT is {light!r}, not {LEAST_LIGHT} to 1")
     degree = _degree(header, path)
     wanted = (degree + 1) * (degree + 2) // 2
     if (shape[0] if len(shape) == 3 else 1) != wanted:
@@ -52,8 +56,8 @@ def field_psf_from_extension(
 ) -> FieldPsf:
     """Make the PSF of an extension that :func:`check_psf_header` has passed.
 
-    The first table is normalised to one light and the others to none, so that a star of one flux
-    gives the same light all over the field.
+    The first table is normalised to the share of a star's light that it holds, PSFLIGHT, and the
+    others to none, so that a star of one flux gives the same light all over the field.
 
     Parameters
     ----------
@@ -67,7 +71,8 @@ def field_psf_from_extension(
         ``bad_psf``.
     """
     step = int(header["OVERSAMP"])
-    tables = _normalised(np.asarray(samples, np.float64), step, path)
+    light = float(header.get("PSFLIGHT", 1.0))
+    tables = _normalised(np.asarray(samples, np.float64), step, light, path)
     degree = _degree(header, path)
     if degree == 0:
         return FieldPsf.constant(PixelPsf(tables[0], step))
@@ -91,7 +96,8 @@ def psf_extension(psf: FieldPsf, reach: int) -> tuple[npt.NDArray[np.float32], d
     centre = psf.terms[0].samples.shape[0] // 2
     core = slice(centre - half, centre + half + 1)
     cube = np.stack([term.samples[core, core] for term in psf.terms]).astype(np.float32)
-    cards: dict[str, Any] = {"OVERSAMP": psf.oversampling}
+    light = float(cube[0].sum(dtype=np.float64)) / psf.oversampling**2
+    cards: dict[str, Any] = {"OVERSAMP": psf.oversampling, "PSFLIGHT": min(light, 1.0)}
     if psf.degree == 0:
         return cube[0], cards
     cards |= {"POLNAXIS": 2, "POLGRP1": 1, "POLGRP2": 1, "POLNGRP": 1, "POLDEG1": psf.degree}
@@ -125,16 +131,16 @@ def _number(header: Mapping[str, Any], name: str, path: str) -> float:
     return float(value)
 
 
-def _normalised(samples: Float, step: int, path: str) -> Float:
+def _normalised(samples: Float, step: int, light: float, path: str) -> Float:
     tables = samples.reshape(-1, *samples.shape[-2:])
     finite = bool(np.all(np.isfinite(tables)))
     total = float(tables[0].sum()) if finite else math.nan
     if not (math.isfinite(total) and total > 0.0 and np.max(tables[0]) > 0.0):
         raise _bad(path, "has no positive, finite sum")
-    tables = tables * (step**2 / total)
+    tables = tables * (light * step**2 / total)
     sums = tables.sum(axis=(1, 2)) / step**2
     sums[0] = 0.0
-    return np.ascontiguousarray(tables - sums[:, None, None] * tables[0])
+    return np.ascontiguousarray(tables - (sums / light)[:, None, None] * tables[0])
 
 
 def _check_peaks(psf: FieldPsf, shape: tuple[int, int], path: str) -> None:

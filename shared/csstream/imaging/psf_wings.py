@@ -19,7 +19,7 @@ from csstream.imaging.field_psf import FieldPsf
 from csstream.imaging.frame import Frame
 from csstream.imaging.joint_fit import FitResult
 from csstream.imaging.psf import PixelPsf
-from csstream.imaging.psf_blur import whole
+from csstream.imaging.psf_blur import light_of, whole
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -59,7 +59,8 @@ def with_wings(psf: FieldPsf, fit: FitResult, frame: Frame) -> FieldPsf:
         return psf
     first = psf.terms[0]
     samples = first.samples + _on_table(change, first)
-    return replace(psf, terms=(whole(PixelPsf(samples, psf.oversampling)), *psf.terms[1:]))
+    changed = whole(PixelPsf(samples, psf.oversampling), light_of(first))
+    return replace(psf, terms=(changed, *psf.terms[1:]))
 
 
 def _brightest(fit: FitResult, frame: Frame, peak: float) -> Int:
