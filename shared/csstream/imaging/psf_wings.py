@@ -8,6 +8,7 @@ put back first, for the spikes have been fitted with them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,7 @@ SMOOTHING = 0.6  # [pixel] sigma
 SIGNIFICANT = 4.0  # [sigma] of the median, below which nothing is corrected
 TOGETHER = 0.5  # share of a pixel's 3 × 3 that must be significant with it, of one sign
 LEAST_LIGHT = 0.005  # of the star, in significant pixels; less is no reason to change a PSF
+LEAST_CORRELATION = 0.06  # of the structure seen by two halves of the stars
 MOST_LIGHT = 0.3  # the same: more, and what was averaged are no wings
 SAMPLE = 4_000_000  # [pixel] enough to know a median by
 
@@ -55,7 +57,7 @@ def with_wings(psf: FieldPsf, fit: FitResult, frame: Frame) -> FieldPsf:
     half = psf.half_width - 1
     values = _scaled_residuals(psf, fit, frame, stars, half)
     change = _significant(values, fit.flux[stars]) * _fade(half, psf.fwhm)
-    if not LEAST_LIGHT < np.abs(change).sum() < MOST_LIGHT:
+    if not LEAST_LIGHT < np.abs(change).sum() < MOST_LIGHT or not _repeats(values, psf.fwhm):
         return psf
     first = psf.terms[0]
     samples = first.samples + _on_table(change, first)
@@ -118,6 +120,28 @@ def _significant(values: Float, flux: Float) -> Float:
     # Wings hang together; a hidden star or a chance is alone.
     together = np.abs(uniform_filter(found, 3, mode="constant")) > TOGETHER
     return np.where(together & (found != 0.0), smooth, 0.0)
+
+
+def _repeats(values: Float, fwhm: float) -> bool:
+    """Tell whether two halves of the stars show the same structure around their centres.
+
+    Spikes do. What a crowded field leaves does not: its excess, the stars that no list holds, is
+    the same in all directions.
+    """
+    half = values.shape[1] // 2
+    first, second = (
+        _structure(np.nan_to_num(part), fwhm, half) for part in (values[::2], values[1::2])
+    )
+    size = math.sqrt(float((first**2).sum() * (second**2).sum()))
+    return size > 0.0 and float((first * second).sum()) > LEAST_CORRELATION * size
+
+
+def _structure(values: Float, fwhm: float, half: int) -> Float:
+    """The median of the stars without its mean over each ring; (k, k)."""
+    middle = np.median(values, axis=0) * _fade(half, fwhm)
+    ring = np.rint(np.hypot(*np.mgrid[-half : half + 1, -half : half + 1])).astype(np.int64)
+    mean = np.bincount(ring.ravel(), middle.ravel()) / np.bincount(ring.ravel())
+    return np.asarray(middle - mean[ring])
 
 
 def _fade(half: int, fwhm: float) -> Float:
