@@ -7,9 +7,11 @@ import pytest
 
 from csstream.imaging.classical import ClassicalStrategy
 from csstream.imaging.frame import blank_header, frame_from_array
+from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.psf import PixelPsf, moffat_psf, psf_from_instrument
 from csstream.imaging.psf_wings import with_wings
+from csstream.imaging.strategies import choose_strategy
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue
 from csstream.simulation.frames import render_frame
@@ -102,3 +104,27 @@ def test_faint_finds_tell_nothing_of_wings(nominal):
     alone = np.argmin(np.hypot(found.sources.x - 30.0, found.sources.y - 40.0))
     assert found.sources.flux[alone] == pytest.approx(5e4, rel=0.03)
     assert found.psf.fwhm == pytest.approx(nominal.fwhm, rel=1e-6)
+
+
+def test_a_crowded_sky_keeps_its_flux_scale():
+    """The excess of unlisted stars around the brightest once passed for wings on this very sky."""
+    instrument = load_instrument("csst-i")
+    psf = psf_from_instrument(instrument)
+    shape, rng = (600, 600), np.random.default_rng([1, 4_000_003, 0])
+    truth = draw_catalogue(rng, shape, mag_bright=16.0, mag_faint=26.0)
+    image = render_frame(rng, truth, instrument, psf, shape)
+    header = blank_header(
+        read_noise=5.0,
+        saturation=90_000.0,
+        exposure_time=300.0,
+        zero_point=instrument.photometry.zero_point,
+        shape=shape,
+    )
+    frame = frame_from_array(image, replace(header, pointing=(0.0, 0.0)), psf=psf)
+    strategy, _ = choose_strategy(instrument, "pnet")
+    sources = measure_frame(frame, strategy).sources
+    own, other, _ = match_pixels(sources.x, sources.y, truth.x, truth.y, 0.5)
+    bright = (truth.mag[other] > 18.5) & (truth.mag[other] < 21.0)
+    assert bright.sum() > 200
+    shift = np.median((sources.mag[own] - truth.mag[other])[bright])
+    assert abs(shift) < 0.002
