@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from csstream.imaging import fit_state
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.fit_state import FitState
-from csstream.imaging.fit_wings import Wings
-from csstream.imaging.joint_fit import FitResult, FitSettings, joint_fit
-from csstream.imaging.psf import PixelPsf, psf_from_instrument
+from csstream.imaging.fit import state as fit_state
+from csstream.imaging.fit.joint_fit import FitResult, FitSettings, joint_fit
+from csstream.imaging.fit.state import FitState
+from csstream.imaging.fit.wings import Wings
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue, electrons_from_magnitudes
 from csstream.simulation.frames import render_frame

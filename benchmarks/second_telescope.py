@@ -19,13 +19,13 @@ import numpy.typing as npt
 import scipy.fft
 
 from csstream.evaluation.scores import Score, partners, score
-from csstream.imaging.classical import ClassicalStrategy
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.frame import Frame, blank_header, frame_from_array
+from csstream.imaging.finding.classical import ClassicalStrategy
+from csstream.imaging.finding.strategies import choose_strategy
+from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf, psf_from_instrument
 from csstream.imaging.source_table import SourceTable
-from csstream.imaging.strategies import choose_strategy
 from csstream.instruments.instrument import Instrument, load_instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
 from csstream.simulation.frames import background_level, render_frame

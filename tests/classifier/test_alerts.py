@@ -12,7 +12,7 @@ from csstream.classifier.alerts import convention, magnitude, mean_flux, thin
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert, ThinAlert
-from csstream.imaging.flags import Flag
+from csstream.imaging.frames.flags import Flag
 from csstream.timeseries.errors import TimeseriesError
 
 

@@ -12,15 +12,15 @@ from astropy.wcs import WCS
 from typer.testing import CliRunner
 
 from csstream.cli.detect import command
-from csstream.imaging.background import estimate_background
 from csstream.imaging.errors import FrameError
-from csstream.imaging.flags import Flag
-from csstream.imaging.frame import blank_header, frame_from_array
-from csstream.imaging.frame_checks import with_hidden_noise
+from csstream.imaging.finding.strategies import choose_strategy
+from csstream.imaging.frames.background import estimate_background
+from csstream.imaging.frames.checks import with_hidden_noise
+from csstream.imaging.frames.flags import Flag
+from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf import PixelPsf, PsfError, psf_from_instrument
-from csstream.imaging.strategies import choose_strategy
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 
 SHAPE = (96, 112)
@@ -319,7 +319,7 @@ def test_what_cannot_be_measured_is_refused_by_name(tmp_path, name, method):
 
 def test_the_camera_test_frame_without_noise_has_no_stars(data_dir):
     """Every pixel is 1890: an engineering frame, as real archives hold them."""
-    from csstream.imaging.fits_io import read_frame
+    from csstream.imaging.frames.fits_io import read_frame
 
     path = data_dir / "headers/fixed-1890.fits"
     anything = replace(CSST, instrume="", band="", header={"BUNIT": "", "DETECTOR": ""})

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.bound import cramer_rao_bound
-from csstream.imaging.field_psf import FieldPsf
+from csstream.imaging.fit.bound import cramer_rao_bound
+from csstream.imaging.psf.field_psf import FieldPsf
 
 SKY, NOISE = 120.0, 5.0
 
@@ -96,7 +96,7 @@ def test_a_star_without_pixels_is_unbounded(narrow_psf):
 def test_tiles_leave_no_seam(narrow_psf, monkeypatch):
     x, y, flux = crowded(side=120)
     whole = bound_of(narrow_psf, x, y, flux, 120)
-    monkeypatch.setattr("csstream.imaging.bound.TILE", 40)
+    monkeypatch.setattr("csstream.imaging.fit.bound.TILE", 40)
     tiled = bound_of(narrow_psf, x, y, flux, 120)
     seen = np.isfinite(whole.flux_err)
     assert np.allclose(tiled.flux_err[seen], whole.flux_err[seen], rtol=1e-9)

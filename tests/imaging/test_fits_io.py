@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csstream.imaging.errors import FrameError
-from csstream.imaging.fits_header import sexagesimal
-from csstream.imaging.fits_io import read_frame, read_header, read_instrume
-from csstream.imaging.flags import Flag
+from csstream.imaging.frames.fits_header import sexagesimal
+from csstream.imaging.frames.fits_io import read_frame, read_header, read_instrume
+from csstream.imaging.frames.flags import Flag
 from csstream.instruments.instrument import Instrument
 
 TAI_MINUS_UTC_2020 = 37.0

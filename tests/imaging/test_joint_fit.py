@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.background import (
+from csstream.imaging.fit.joint_fit import FitSettings, joint_fit
+from csstream.imaging.fit.pairs import find_pairs
+from csstream.imaging.fit.stamp_kernels import Places
+from csstream.imaging.frames.background import (
     Background,
     correct_from_residual,
     estimate_background,
     noise_scale,
 )
-from csstream.imaging.joint_fit import FitSettings, joint_fit
-from csstream.imaging.pairs import find_pairs
-from csstream.imaging.stamp_kernels import Places
 
 
 def fit_sky(sky, psf, *, start=0.05, settings=None, mask=None, level=200.0):

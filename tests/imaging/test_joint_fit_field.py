@@ -5,9 +5,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.joint_fit import FitSettings, joint_fit
-from csstream.imaging.psf import PixelPsf, moffat_psf
+from csstream.imaging.fit.joint_fit import FitSettings, joint_fit
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf
 
 SKY, NOISE = 200.0, 5.0
 SIDE = 256

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from csstream.imaging.candidates import Candidates
-from csstream.imaging.classical import ClassicalStrategy, extract
-from csstream.imaging.cosmic_rays import find_cosmic_rays, sharpness_limits
 from csstream.imaging.errors import FrameError
-from csstream.imaging.flags import UNRELIABLE, Flag, describe
-from csstream.imaging.frame import blank_header, frame_from_array
-from csstream.imaging.joint_fit import joint_fit
+from csstream.imaging.finding.candidates import Candidates
+from csstream.imaging.finding.classical import ClassicalStrategy, extract
+from csstream.imaging.finding.strategies import NoWeightsError, choose_strategy
+from csstream.imaging.fit.joint_fit import joint_fit
+from csstream.imaging.fit.residual_search import search_residual
+from csstream.imaging.frames.cosmic_rays import find_cosmic_rays, sharpness_limits
+from csstream.imaging.frames.flags import UNRELIABLE, Flag, describe
+from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import MeasureSettings, measure_frame
-from csstream.imaging.psf import moffat_psf
-from csstream.imaging.psf_estimate import estimate_psf
-from csstream.imaging.residual_search import search_residual
+from csstream.imaging.psf.estimate import estimate_psf
+from csstream.imaging.psf.pixel_psf import moffat_psf
 from csstream.imaging.source_table import SourceTable, magnitudes
-from csstream.imaging.strategies import NoWeightsError, choose_strategy
 
 
 def header(shape, **options):
@@ -271,7 +271,7 @@ def test_an_empirical_psf_gives_the_same_light_at_every_pixel_phase(make_sky):
 
 
 def test_classical_uses_the_papers_table(sky, narrow_psf):
-    from csstream.imaging.background import estimate_background
+    from csstream.imaging.frames.background import estimate_background
 
     frame = frame_of(sky[0], narrow_psf)
     background = estimate_background(frame.image, frame.mask)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.imaging.pnet import (
+from csstream.imaging.finding.pnet import (
     HEADS,
     SPACE_RADII,
     decode,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.pnet import Decoded
-from csstream.imaging.pnet_calibration import Calibration
+from csstream.imaging.finding.pnet import Decoded
+from csstream.imaging.finding.pnet_calibration import Calibration
 
 PLAIN = {"calibration": {"logit": [-1.0, 1.0], "probability": [0.25, 0.75]}}
 

@@ -5,14 +5,14 @@ import shutil
 import numpy as np
 import pytest
 
-from csstream.imaging.background import estimate_background
-from csstream.imaging.frame import blank_header, frame_from_array
+from csstream.imaging.finding.pnet import prepare
+from csstream.imaging.finding.pnet_strategy import PnetSettings, PnetStrategy
+from csstream.imaging.finding.strategies import choose_strategy
+from csstream.imaging.finding.tiling import Tiling, assemble, run_tiled
+from csstream.imaging.frames.background import estimate_background
+from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
-from csstream.imaging.pnet import prepare
-from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
-from csstream.imaging.psf import psf_from_instrument
-from csstream.imaging.strategies import choose_strategy
-from csstream.imaging.tiling import Tiling, assemble, run_tiled
+from csstream.imaging.psf.pixel_psf import psf_from_instrument
 from csstream.inference.cards import find_weights, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import load_instrument

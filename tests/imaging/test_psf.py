@@ -3,8 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.psf import (
+from csstream.imaging.fit.stamp_kernels import Places, fill_stamp, scratch, stamp_size
+from csstream.imaging.fit.stamp_tables import local_field
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.kernels import evaluate_with_gradient
+from csstream.imaging.psf.pixel_psf import (
     PixelPsf,
     PsfError,
     diffraction_psf,
@@ -12,9 +15,6 @@ from csstream.imaging.psf import (
     psf_from_instrument,
     pupil_transfer,
 )
-from csstream.imaging.psf_kernels import evaluate_with_gradient
-from csstream.imaging.stamp_kernels import Places, fill_stamp, scratch, stamp_size
-from csstream.imaging.stamp_tables import local_field
 from csstream.instruments.instrument import load_instrument
 
 SUBPIXEL = st.floats(-0.5, 0.5)

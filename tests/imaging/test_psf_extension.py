@@ -5,10 +5,10 @@ import pytest
 from astropy.io import fits
 
 from csstream.imaging.errors import FrameError
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.fits_io import read_frame
-from csstream.imaging.psf import PixelPsf, moffat_psf
-from csstream.imaging.psf_extension import psf_extension
+from csstream.imaging.frames.fits_io import read_frame
+from csstream.imaging.psf.extension import psf_extension
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf
 
 NARROW, WIDE = moffat_psf(1.8, 4.0, 4, 16), moffat_psf(2.2, 4.0, 4, 16)
 SLOPE = PixelPsf(WIDE.samples - NARROW.samples, 4)

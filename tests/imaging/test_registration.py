@@ -158,9 +158,9 @@ def test_zero_point_of_too_few_stars_is_unknown():
 
 def test_ogle_frames_register_to_the_truth(data_dir, ogle):
     """Six of the real frames, the largest dithers among them, on stars found by sep alone."""
-    from csstream.imaging.background import estimate_background
-    from csstream.imaging.classical import extract
-    from csstream.imaging.fits_io import read_frame
+    from csstream.imaging.finding.classical import extract
+    from csstream.imaging.frames.background import estimate_background
+    from csstream.imaging.frames.fits_io import read_frame
 
     folder = data_dir / "timeseries/ogle4_lmc531"
     with (folder / "frames.csv").open() as stream:

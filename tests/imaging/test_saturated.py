@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from csstream.imaging.candidates import Candidates
-from csstream.imaging.classical import ClassicalStrategy
-from csstream.imaging.frame import blank_header, frame_from_array
+from csstream.imaging.finding.candidates import Candidates
+from csstream.imaging.finding.classical import ClassicalStrategy
+from csstream.imaging.finding.saturated import beside_saturated, saturated_stars
+from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf import moffat_psf
-from csstream.imaging.saturated import beside_saturated, saturated_stars
+from csstream.imaging.psf.pixel_psf import moffat_psf
 
 SKY, FULL = 200.0, 20_000.0
 PSF = moffat_psf(2.0, 3.0, 4, 40)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.imaging.tiling import Tiling, assemble, core_corners, run_tiled
+from csstream.imaging.finding.tiling import Tiling, assemble, core_corners, run_tiled
 
 REACH = 4
 

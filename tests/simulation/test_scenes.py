@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from csstream.imaging.fits_io import read_frame
+from csstream.imaging.frames.fits_io import read_frame
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.detector import PLAIN
 from csstream.simulation.frame_series import FramesSettings, simulate_frames

@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from csstream.imaging.fits_io import read_frame
+from csstream.imaging.frames.fits_io import read_frame
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.detector import ALL_EFFECTS
 from csstream.simulation.field import FieldSettings

@@ -3,8 +3,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from csstream.imaging.pnet import Decoded
-from csstream.imaging.pnet_calibration import Calibration
+from csstream.imaging.finding.pnet import Decoded
+from csstream.imaging.finding.pnet_calibration import Calibration
 from csstream.simulation.catalogue import StarCatalogue
 from csstream.trainer.pnet_calibration import MAG_PER_LN, calibrate, choose_threshold
 from csstream.trainer.pnet_evaluation import summarise

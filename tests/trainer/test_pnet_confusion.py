@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from csstream.imaging.candidates import Candidates
+from csstream.imaging.finding.candidates import Candidates
 from csstream.instruments.instrument import load_instrument
 from csstream.trainer.pnet_confusion import crowdings_for, pulls_on
 from csstream.trainer.pnet_scenes import SceneSettings

@@ -4,8 +4,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from csstream.imaging.pnet import HEADS  # noqa: E402
-from csstream.imaging.tiling import Tiling, assemble, run_tiled  # noqa: E402
+from csstream.imaging.finding.pnet import HEADS  # noqa: E402
+from csstream.imaging.finding.tiling import Tiling, assemble, run_tiled  # noqa: E402
 from csstream.trainer.pnet_export import ExportError, check_parity, export_pnet  # noqa: E402
 from csstream.trainer.pnet_network import PNet, halo  # noqa: E402
 

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from csstream.imaging.pnet_strategy import PnetStrategy  # noqa: E402
+from csstream.imaging.finding.pnet_strategy import PnetStrategy  # noqa: E402
 from csstream.inference.session import open_session  # noqa: E402
 from csstream.instruments.instrument import load_instrument  # noqa: E402
 from csstream.trainer.pnet_release import release_pnet  # noqa: E402

@@ -15,7 +15,7 @@ from csstream.classifier.single_events import SingleEventRules, single_events
 from csstream.classifier.thresholds import findings
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert, Examination, Panel, Verdicts
-from csstream.imaging.flags import UNRELIABLE
+from csstream.imaging.frames.flags import UNRELIABLE
 from csstream.timeseries.errors import TimeseriesError
 from csstream.timeseries.result import ExaminationResult
 

@@ -34,7 +34,7 @@ def command(
     from csstream.evaluate.real import TruthError, read_scene
     from csstream.evaluate.scenes import Conditions, simulate_scene
     from csstream.imaging.errors import FrameError
-    from csstream.imaging.psf import PsfError
+    from csstream.imaging.psf.pixel_psf import PsfError
     from csstream.instruments.instrument import InstrumentError, load_instrument
 
     for path in (output, table):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from csstream.imaging.errors import FrameError
-from csstream.imaging.strategies import Method
+from csstream.imaging.finding.strategies import Method
 from csstream.inference.cards import InferenceError
 
 
@@ -59,10 +59,10 @@ def _detect(
     threads: int,
 ) -> None:
     from csstream.imaging.catalogue_io import write_catalogue
-    from csstream.imaging.fits_io import read_frame
+    from csstream.imaging.finding.strategies import choose_strategy
+    from csstream.imaging.frames.fits_io import read_frame
     from csstream.imaging.measure import MeasureSettings, measure_frame
-    from csstream.imaging.psf import psf_from_instrument
-    from csstream.imaging.strategies import choose_strategy
+    from csstream.imaging.psf.pixel_psf import psf_from_instrument
 
     instrument = _instrument(path, name)
     strategy, message = choose_strategy(instrument, method, provider=provider, threads=threads)
@@ -101,7 +101,7 @@ def _detect(
 
 def _instrument(path: Path, name: str | None) -> Any:
     """Load the named instrument, or the one shipped instrument whose INSTRUME the frame has."""
-    from csstream.imaging.fits_io import read_instrume
+    from csstream.imaging.frames.fits_io import read_instrume
     from csstream.instruments.instrument import load_instrument, shipped_instruments
 
     if name is not None:

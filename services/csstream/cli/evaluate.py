@@ -90,7 +90,7 @@ def _simulated(
     from csstream.evaluate.detection import summarise_plan
     from csstream.evaluate.repeated import summarise_repeated
     from csstream.evaluate.store import load
-    from csstream.imaging.psf import PsfError
+    from csstream.imaging.psf.pixel_psf import PsfError
 
     try:
         files, exposures = _measured(plan, arms, realisations, output / "scenes", resume)
@@ -161,7 +161,7 @@ def _finish(kinds: Any, scenes: Any, model: str, output: Path, repeated: Any) ->
 def _arms(telescope: Any, wanted: list[str]) -> tuple[dict[str, Any], str]:
     """Return the arms asked for, and the network's name and hash."""
     from csstream.evaluate.arms import service_arms
-    from csstream.imaging.strategies import NoWeightsError, choose_strategy
+    from csstream.imaging.finding.strategies import NoWeightsError, choose_strategy
 
     network = None
     if any(name.startswith("network") for name in wanted):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from csstream.contracts.cells import cells_of, cells_with_margin, partition_of
 from csstream.contracts.records import ClosedMarker, Exposure, ExposureReport, Measurements
 from csstream.detection.result import FrameResult
-from csstream.imaging.flags import Flag
+from csstream.imaging.frames.flags import Flag
 
 Ints = npt.NDArray[np.int64]
 COLUMNS: dict[str, Any] = {

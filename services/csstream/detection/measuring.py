@@ -16,8 +16,8 @@ from csstream.detection.footprint import footprint_cells
 from csstream.detection.result import FrameResult
 from csstream.detection.strategies import Station
 from csstream.imaging.errors import FrameError
-from csstream.imaging.fits_io import read_frame
-from csstream.imaging.frame import Frame
+from csstream.imaging.frames.fits_io import read_frame
+from csstream.imaging.frames.frame import Frame
 from csstream.imaging.measure import Measured, ReferenceStars, SourceTable, measure_frame
 from csstream.imaging.sky import sky_positions
 from csstream.inference.session import InferenceError

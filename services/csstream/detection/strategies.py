@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from csstream.contracts.errors import FatalError
-from csstream.imaging.candidates import DetectionStrategy
+from csstream.imaging.finding.candidates import DetectionStrategy
+from csstream.imaging.finding.strategies import Method, NoWeightsError, choose_strategy
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf import PixelPsf, psf_from_instrument
-from csstream.imaging.strategies import Method, NoWeightsError, choose_strategy
+from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
 from csstream.inference.session import InferenceError, Provider
 from csstream.instruments.instrument import Instrument, InstrumentError, load_instrument
 from csstream.runtime.logging import get_logger

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from csstream.detection.strategies import Station
-from csstream.imaging.frame import Frame, blank_header, frame_from_array
+from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.registration import nominal_wcs
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from csstream.evaluate.scenes import Scene
 from csstream.evaluation.lists import Finds
-from csstream.imaging.background import estimate_background
-from csstream.imaging.candidates import DetectionStrategy
-from csstream.imaging.classical import ClassicalStrategy
+from csstream.imaging.finding.candidates import DetectionStrategy
+from csstream.imaging.finding.classical import ClassicalStrategy
+from csstream.imaging.fit.psf_photometry import psf_photometry
+from csstream.imaging.frames.background import estimate_background
 from csstream.imaging.measure import MeasureSettings, measure_frame
-from csstream.imaging.psf_estimate import estimate_psf
-from csstream.imaging.psf_photometry import psf_photometry
+from csstream.imaging.psf.estimate import estimate_psf
 from csstream.imaging.source_table import magnitudes
 
 LEAST_PROBABILITY = 0.5  # of a find that no fit looks at

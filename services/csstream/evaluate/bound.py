@@ -12,7 +12,7 @@ from astropy.table import Table
 from csstream.evaluate.scenes import Scene
 from csstream.evaluation.bound_table import bound_table, recalls
 from csstream.evaluation.lists import Float
-from csstream.imaging.bound import cramer_rao_bound
+from csstream.imaging.fit.bound import cramer_rao_bound
 
 APART = 120  # [pixel] between stars that shall not feel each other
 MAGNITUDES = tuple(np.arange(19.0, 25.5, 1.0))

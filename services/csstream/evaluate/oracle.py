@@ -9,7 +9,7 @@ import numpy as np
 from csstream.evaluate.scenes import Scene
 from csstream.evaluation.limits import separable
 from csstream.evaluation.lists import Finds, Mask, Truth
-from csstream.imaging.joint_fit import FitSettings, joint_fit
+from csstream.imaging.fit.joint_fit import FitSettings, joint_fit
 from csstream.imaging.source_table import magnitudes
 
 LOOSE = 1.0  # [pixel] prior around the true positions: wide, or it would tell the truth

@@ -10,13 +10,13 @@ from astropy.table import Table
 
 from csstream.evaluate.scenes import Scene, truth_with_bound
 from csstream.evaluation.lists import Float, Mask
-from csstream.imaging.background import estimate_background
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.fits_io import read_frame
-from csstream.imaging.frame import Frame
-from csstream.imaging.joint_fit import FitSettings, joint_fit
-from csstream.imaging.psf import psf_from_instrument
-from csstream.imaging.psf_estimate import estimate_psf
+from csstream.imaging.fit.joint_fit import FitSettings, joint_fit
+from csstream.imaging.frames.background import estimate_background
+from csstream.imaging.frames.fits_io import read_frame
+from csstream.imaging.frames.frame import Frame
+from csstream.imaging.psf.estimate import estimate_psf
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue
 

@@ -42,7 +42,7 @@ DESCRIPTIONS = {
     "dec": "ICRS, mean of the object's sources",
     "mjd_mid_tai": "mid-exposure, MJD (TAI)",
     "mag": "AB; nan where the flux is not positive",
-    "flags": "see csstream.imaging.flags",
+    "flags": "see csstream.imaging.frames.flags",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import ClaimCheck
 from csstream.imaging.errors import FrameError
-from csstream.imaging.fits_io import read_frame
+from csstream.imaging.frames.fits_io import read_frame
 from csstream.instruments.instrument import Instrument
 from csstream.publisher.announce import Announcer
 from csstream.publisher.inspect_file import (

@@ -9,8 +9,8 @@ from pathlib import Path
 from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import ClaimCheck
 from csstream.imaging.errors import FrameError
-from csstream.imaging.fits_io import read_header
-from csstream.imaging.frame import FrameHeader
+from csstream.imaging.frames.fits_io import read_header
+from csstream.imaging.frames.frame import FrameHeader
 from csstream.instruments.instrument import Instrument
 from csstream.publisher.ledger import FileState
 from csstream.publisher.whole_file import is_whole

@@ -15,7 +15,7 @@ from csstream.contracts.codec import decode
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert, Exposure, Measurements
 from csstream.imaging.errors import FrameError
-from csstream.imaging.fits_io import read_frame
+from csstream.imaging.frames.fits_io import read_frame
 from csstream.instruments.instrument import Instrument
 from csstream.run.pictures import FramePicture
 from csstream.run.progress import partitions_of

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from csstream.evaluation.calibration import fit_calibration
 from csstream.evaluation.scores import partners
 from csstream.evaluation.statistics import robust_width
-from csstream.imaging.pnet_calibration import LAPLACE_TO_SIGMA
+from csstream.imaging.finding.pnet_calibration import LAPLACE_TO_SIGMA
 from csstream.trainer.pnet_skies import Examined
 
 Float = npt.NDArray[np.float64]

@@ -8,10 +8,10 @@ import numpy as np
 
 from csstream.evaluation.confusion import Pulls
 from csstream.evaluation.scores import partners
-from csstream.imaging.confusion import crowding
-from csstream.imaging.frame import Frame, blank_header, frame_from_array
+from csstream.imaging.finding.pnet_strategy import PnetStrategy
+from csstream.imaging.fit.confusion import crowding
+from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.pnet_strategy import PnetStrategy
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import electrons_from_magnitudes
 from csstream.trainer.pnet_scenes import SceneSettings

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from csstream.evaluation.calibration import reliability
 from csstream.evaluation.scores import RADII, partners, score
 from csstream.evaluation.statistics import robust_width
-from csstream.imaging.pnet_calibration import Calibration
+from csstream.imaging.finding.pnet_calibration import Calibration
 from csstream.trainer.pnet_calibration import MAG_PER_LN, misses_of, partner
 from csstream.trainer.pnet_skies import Examined
 

@@ -15,7 +15,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from csstream.imaging.pnet import ASINH_SCALE, CHANNELS, HEADS
+from csstream.imaging.finding.pnet import ASINH_SCALE, CHANNELS, HEADS
 from csstream.trainer.pnet_network import STRIDE, PNet
 
 OPSET = 17

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csstream.imaging.pnet import ASINH_SCALE, CHANNELS, HEADS
+from csstream.imaging.finding.pnet import ASINH_SCALE, CHANNELS, HEADS
 
 STRIDE = 2
 PRIOR = 0.02  # about one pixel in fifty holds a listed star
@@ -36,7 +36,9 @@ class ResidualBlock(nn.Module):
 
 
 class PNet(nn.Module):
-    """Input (batch, 3, ny, nx) of :func:`csstream.imaging.pnet.prepare`; output (batch, 6, ny, nx).
+    """Input (batch, 3, ny, nx), output (batch, 6, ny, nx).
+
+    The input is that of :func:`csstream.imaging.finding.pnet.prepare`.
 
     ny and nx must be even. ``blocks`` fixes the receptive field: :func:`halo`.
     """

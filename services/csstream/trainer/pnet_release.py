@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from csstream.evaluation.confusion import calibrate_confusion
-from csstream.imaging.pnet import HEADS
-from csstream.imaging.pnet_strategy import PnetSettings, PnetStrategy
+from csstream.imaging.finding.pnet import HEADS
+from csstream.imaging.finding.pnet_strategy import PnetSettings, PnetStrategy
 from csstream.inference.cards import ModelCard, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import Instrument

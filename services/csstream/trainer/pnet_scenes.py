@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.pnet import prepare
-from csstream.imaging.psf import PixelPsf, psf_from_instrument
+from csstream.imaging.finding.pnet import prepare
+from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import (
     LOG_SLOPE,

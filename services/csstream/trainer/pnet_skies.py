@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.background import estimate_background
-from csstream.imaging.pnet import Decoded, empty_pixel_noise
-from csstream.imaging.pnet_strategy import PnetStrategy
-from csstream.imaging.psf import PixelPsf, psf_from_instrument
+from csstream.imaging.finding.pnet import Decoded, empty_pixel_noise
+from csstream.imaging.finding.pnet_strategy import PnetStrategy
+from csstream.imaging.frames.background import estimate_background
+from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
 from csstream.simulation.frames import render_frame

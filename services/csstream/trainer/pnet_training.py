@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from csstream.evaluation.scores import partners
-from csstream.imaging.pnet import decode
+from csstream.imaging.finding.pnet import decode
 from csstream.instruments.instrument import Instrument
 from csstream.trainer.pnet_network import PNet
 from csstream.trainer.pnet_scenes import SceneSettings, Sky, Stamps

@@ -1,11 +1,10 @@
 """A scene's expectation with torch, on a CPU or a GPU: stars on a fine grid, then one convolution.
 
-A star of :class:`csstream.imaging.psf.PixelPsf` is a sum of 16 spline coefficients per pixel. So
-its flux is spread over 16 points of a grid as fine as the table, and the grid is convolved with
-the coefficients by FFT, phase by phase. The result is that of ``PixelPsf.render`` with stamps as
-wide as the table, at a cost that hardly depends on the number of stars. Double precision: a
-transform in single precision spreads 1e-7 of the brightest star over the whole scene.
-"""
+A star of :class:`csstream.imaging.psf.pixel_psf.PixelPsf` is a sum of 16 spline coefficients per
+pixel. So its flux is spread over 16 points of a grid as fine as the table, and the grid is
+convolved with the coefficients by FFT, phase by phase. The result is that of ``PixelPsf.render``
+with stamps as wide as the table, at a cost that hardly depends on the number of stars. Double
+precision: a transform in single precision spreads 1e-7 of the brightest star over the whole scene."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from csstream.imaging.psf import PixelPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf
 
 MARGIN = 2  # [pixel] beyond the table's reach: the spline's support
 

@@ -75,7 +75,7 @@ class Measurements:
     flux: Array  # float32 [electron/s]
     flux_err: Array  # float32 [electron/s]
     probability: Array  # float32
-    flags: Array  # int32, see csstream.imaging.flags
+    flags: Array  # int32, see csstream.imaging.frames.flags
 
 
 @dataclass(frozen=True, kw_only=True)

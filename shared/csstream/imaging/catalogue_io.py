@@ -13,7 +13,7 @@ import pyarrow.parquet
 from astropy.io import fits
 from astropy.table import Table
 
-from csstream.imaging.flags import Flag
+from csstream.imaging.frames.flags import Flag
 from csstream.imaging.measure import Measured
 from csstream.imaging.source_table import UNITS, SourceTable
 

@@ -11,25 +11,25 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.background import (
+from csstream.imaging.errors import FrameError
+from csstream.imaging.finding.candidates import Candidates, DetectionStrategy
+from csstream.imaging.finding.saturated import beside_saturated, saturated_stars
+from csstream.imaging.fit.confusion import Confusion, crowding, freed, widened
+from csstream.imaging.fit.joint_fit import FitResult
+from csstream.imaging.fit.rounds import Fitted, fit_in_rounds, is_real
+from csstream.imaging.frames.background import (
     Background,
     estimate_background,
 )
-from csstream.imaging.candidates import Candidates, DetectionStrategy
-from csstream.imaging.confusion import Confusion, crowding, freed, widened
-from csstream.imaging.cosmic_rays import fill_masked, find_cosmic_rays
-from csstream.imaging.errors import FrameError
-from csstream.imaging.flags import Flag
-from csstream.imaging.frame import Frame
-from csstream.imaging.frame_checks import check_pixels, with_hidden_noise
-from csstream.imaging.joint_fit import FitResult
+from csstream.imaging.frames.checks import check_pixels, with_hidden_noise
+from csstream.imaging.frames.cosmic_rays import fill_masked, find_cosmic_rays
+from csstream.imaging.frames.flags import Flag
+from csstream.imaging.frames.frame import Frame
 from csstream.imaging.matching import merge_close
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, ReferenceStars, place, tie
-from csstream.imaging.psf import PixelPsf
-from csstream.imaging.psf_estimate import PsfEstimate, estimate_psf
-from csstream.imaging.rounds import Fitted, fit_in_rounds, is_real
-from csstream.imaging.saturated import beside_saturated, saturated_stars
+from csstream.imaging.psf.estimate import PsfEstimate, estimate_psf
+from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.source_flags import source_flags
 from csstream.imaging.source_table import SourceTable, magnitudes
 
@@ -71,7 +71,7 @@ def measure_frame(
     ------
     FrameError
         ``no_pixels``, ``saturated`` or ``bad_unit`` (see
-        :func:`csstream.imaging.frame_checks.check_pixels`),
+        :func:`csstream.imaging.frames.checks.check_pixels`),
         ``no_psf`` (none given, none can be made),
         ``not_registered`` or ``missing_keyword`` (no WCS, and no way to one).
     """

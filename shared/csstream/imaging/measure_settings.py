@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csstream.imaging.background import DEFAULT_MESH
+from csstream.imaging.frames.background import DEFAULT_MESH
 
 
 @dataclass(frozen=True, kw_only=True)

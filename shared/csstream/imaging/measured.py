@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.flags import UNRELIABLE
-from csstream.imaging.frame import Frame
+from csstream.imaging.frames.flags import UNRELIABLE
+from csstream.imaging.frames.frame import Frame
 from csstream.imaging.matching import match_pixels, match_sky
+from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.registration import Affine, nominal_wcs, register, wcs_from_registration
 from csstream.imaging.sky import sky_positions
 from csstream.imaging.source_table import SourceTable

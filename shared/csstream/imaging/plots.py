@@ -10,8 +10,8 @@ from astropy.visualization import AsinhStretch, ImageNormalize, ZScaleInterval
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from csstream.imaging.flags import UNRELIABLE
-from csstream.imaging.frame import Image
+from csstream.imaging.frames.flags import UNRELIABLE
+from csstream.imaging.frames.frame import Image
 from csstream.imaging.source_table import SourceTable
 
 ZOOM = 160  # [pixel] side of the enlarged part

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from numba import njit
 from scipy.spatial import cKDTree
 
-from csstream.imaging.flags import Flag
-from csstream.imaging.frame import FlagMap, Frame
-from csstream.imaging.joint_fit import FitResult
+from csstream.imaging.fit.joint_fit import FitResult
+from csstream.imaging.frames.flags import Flag
+from csstream.imaging.frames.frame import FlagMap, Frame
 
 Float = npt.NDArray[np.float64]
 

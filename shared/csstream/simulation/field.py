@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.psf import PixelPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import (
     FRAME_MARGIN,

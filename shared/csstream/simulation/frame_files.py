@@ -11,9 +11,9 @@ import numpy.typing as npt
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.psf import PixelPsf
-from csstream.imaging.psf_extension import psf_extension
+from csstream.imaging.psf.extension import psf_extension
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.instruments.instrument import Instrument
 
 DETECTOR_GAP = 40.0  # [pixel] between the fields of neighbouring detectors

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.field_psf import FieldPsf
-from csstream.imaging.psf import PixelPsf, PsfError
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
 
 Float = npt.NDArray[np.float64]
 FIT_POINTS = 9  # along each axis: where a polynomial is fitted to the grid

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.psf import PixelPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.detector import PLAIN, Defects, DetectorEffects, draw_defects
 from csstream.simulation.field import Field, FieldSettings, draw_field

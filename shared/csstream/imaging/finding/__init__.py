@@ -1,0 +1,1 @@
+"""What finds stars: PNet, the classical finder, and what they share."""

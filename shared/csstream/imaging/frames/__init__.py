@@ -1,0 +1,1 @@
+"""A frame in memory: read, checked, its sky and its bad pixels."""

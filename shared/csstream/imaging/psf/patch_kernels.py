@@ -1,0 +1,368 @@
+"""Compiled kernels of the PSF fit: the small least-squares problem around each bright star.
+
+A *patch* is the square of pixels around one bright star. Its *members* are the stars that shine
+into it; the *free* ones among them, the bright star first, have their flux and position fitted
+along, as has a constant sky. What remains for the PSF's modes is their normal matrix with all
+those projected out. Members of patch k are ``start[k]`` to ``start[k + 1]`` of the member arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from csstream.imaging.psf.kernels import spline_slopes, spline_weights
+
+Float = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+Int = npt.NDArray[np.int64]
+
+MODE_SHARE = 0.02  # of the bright star's flux: a fainter member's modes do not matter
+
+
+@njit(cache=True, nogil=True)
+def local_table(terms: Float, weights: Float, table: Float) -> None:
+    """Write Σ weights[t] terms[t], the PSF at one place of the field, to ``table`` (K, K)."""
+    table[:] = weights[0] * terms[0]
+    for t in range(1, terms.shape[0]):
+        table += weights[t] * terms[t]
+
+
+@njit(cache=True, nogil=True)
+def first_last(origin: int, step: int, size: int, side: int) -> tuple[int, int]:
+    """Range of pixels whose four taps, from ``origin`` in steps of ``step``, lie in a table."""
+    low = 0 if origin >= 0 else (-origin + step - 1) // step
+    high = (size - 4 - origin) // step + 1
+    return min(low, side), max(min(high, side), min(low, side))
+
+
+@njit(cache=True, nogil=True)
+def fill_star(table: Float, step: int, centre: int, left: float, low: float, out: Float) -> None:
+    """Write a star's response and its slopes by position to ``out`` (3, side, side).
+
+    ``left`` and ``low`` are the offsets of the first pixel from the star [pixel]; beyond the
+    table's edge a star is dark.
+    """
+    side, n = out.shape[1], table.shape[0]
+    wx, wy, sx, sy = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
+    u, v = left * step + centre, low * step + centre
+    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
+    spline_weights(u - i0 - 1, wx)
+    spline_weights(v - j0 - 1, wy)
+    spline_slopes(u - i0 - 1, sx)
+    spline_slopes(v - j0 - 1, sy)
+    first, last = first_last(i0, step, n, side)
+    bottom, top = first_last(j0, step, n, side)
+    out[:] = 0.0
+    for j in range(bottom, top):
+        for b in range(4):
+            taps = table[j0 + j * step + b]
+            weight, slope = wy[b], -step * sy[b]
+            for i in range(first, last):
+                at = i0 + i * step
+                c0, c1, c2, c3 = taps[at], taps[at + 1], taps[at + 2], taps[at + 3]
+                line = wx[0] * c0 + wx[1] * c1 + wx[2] * c2 + wx[3] * c3
+                out[0, j, i] += weight * line
+                out[1, j, i] -= weight * step * (sx[0] * c0 + sx[1] * c1 + sx[2] * c2 + sx[3] * c3)
+                out[2, j, i] += slope * line
+
+
+@njit(cache=True, nogil=True)
+def add_star(
+    table: Float, step: int, centre: int, left: float, low: float, flux: float, out: Float
+) -> None:
+    """Add a star's light to ``out`` (side, side); arguments as :func:`fill_star`."""
+    side, n = out.shape[0], table.shape[0]
+    wx, wy = np.empty(4), np.empty(4)
+    u, v = left * step + centre, low * step + centre
+    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
+    spline_weights(u - i0 - 1, wx)
+    spline_weights(v - j0 - 1, wy)
+    first, last = first_last(i0, step, n, side)
+    bottom, top = first_last(j0, step, n, side)
+    for j in range(bottom, top):
+        for b in range(4):
+            taps = table[j0 + j * step + b]
+            f = flux * wy[b]
+            w0, w1, w2, w3 = f * wx[0], f * wx[1], f * wx[2], f * wx[3]
+            for i in range(first, last):
+                at = i0 + i * step
+                line = w0 * taps[at] + w1 * taps[at + 1] + w2 * taps[at + 2] + w3 * taps[at + 3]
+                out[j, i] += line
+
+
+@njit(cache=True, nogil=True)
+def add_modes(
+    modes: Float,
+    step: int,
+    centre: int,
+    left: float,
+    low: float,
+    flux: float,
+    side: int,
+    out: Float,
+) -> None:
+    """Add a star's modes, from coefficients (K, K, q), to ``out`` (side², q)."""
+    n, q = modes.shape[0], modes.shape[2]
+    wx, wy = np.empty(4), np.empty(4)
+    u, v = left * step + centre, low * step + centre
+    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
+    spline_weights(u - i0 - 1, wx)
+    spline_weights(v - j0 - 1, wy)
+    first, last = first_last(i0, step, n, side)
+    bottom, top = first_last(j0, step, n, side)
+    for j in range(bottom, top):
+        for i in range(first, last):
+            target = out[j * side + i]
+            for b in range(4):
+                row = modes[j0 + j * step + b]
+                for a in range(4):
+                    weight = flux * wy[b] * wx[a]
+                    taps = row[i0 + i * step + a]
+                    for m in range(q):
+                        target[m] += weight * taps[m]
+
+
+@njit(cache=True, nogil=True)
+def cut_patches(
+    image: Single,
+    background: Single,
+    residual: Single,
+    weight: Single,
+    noise2: float,
+    psf_error: float,
+    terms: Float,
+    field: Float,
+    step: int,
+    centre: int,
+    anchor_x: Int,
+    anchor_y: Int,
+    start: Int,
+    x: Float,
+    y: Float,
+    flux: Float,
+    bare: Float,
+    weights: Float,
+) -> None:
+    """Write each patch with its members' light put back, and its weights; both (n, side, side).
+
+    ``terms`` (t, K, K) and ``field`` (n, t) are the PSF with which the residual was made. What
+    its error ``psf_error`` took from the weights is given back: here it is to be seen.
+    """
+    ny, nx = residual.shape
+    n, side = bare.shape[0], bare.shape[1]
+    half = side // 2
+    table = np.empty(terms.shape[1:])
+    for k in range(n):
+        left, low = anchor_x[k] - half, anchor_y[k] - half
+        for j in range(side):
+            for i in range(side):
+                row, column = low + j, left + i
+                inside = row >= 0 and row < ny and column >= 0 and column < nx
+                bare[k, j, i] = residual[row, column] if inside else 0.0
+                weights[k, j, i] = 0.0
+                if inside:
+                    sky = background[row, column]
+                    stars = max(image[row, column] - sky - residual[row, column], np.float32(0.0))
+                    photons = max(sky, np.float32(0.0)) + stars + noise2
+                    more = 1.0 + (psf_error * stars) ** 2 / photons
+                    weights[k, j, i] = weight[row, column] * more
+        local_table(terms, field[k], table)
+        for m in range(start[k], start[k + 1]):
+            add_star(table, step, centre, left - x[m], low - y[m], flux[m], bare[k])
+
+
+@njit(cache=True, nogil=True)
+def solve_patches(
+    bare: Float,
+    weights: Float,
+    terms: Float,
+    field: Float,
+    modes: Float,
+    step: int,
+    centre: int,
+    anchor_x: Int,
+    anchor_y: Int,
+    start: Int,
+    free: Int,
+    x: Float,
+    y: Float,
+    flux: Float,
+    tolerance: float,
+    sky_prior: float,
+    normal: Float,
+    gradient: Float,
+    quality: Float,
+    own: Float,
+    by_mode: Float,
+) -> None:
+    """Write each patch's normal equations for the modes, its members projected out.
+
+    Parameters
+    ----------
+    modes : (K, K, q)
+        Coefficients of the modes' tables.
+    free : (n,)
+        Number of free members of each patch; they come first.
+    tolerance : float
+        Relative error of the bright star's profile beyond the noise: pixels further off than
+        four times both count less (Huber 1964).
+    sky_prior : float
+        Sigma of the patch's constant in units of its noise per pixel.
+    normal, gradient : (n, q, q), (n, q)
+        Written.
+    quality : (n, 4)
+        Written: chi2, degrees of freedom, Σ weight (flux × profile)², largest weight.
+    own, by_mode : (members, 3), (members, 3, q)
+        Written: step of a free member's flux, x, y; what one unit of each mode takes from it.
+    """
+    n, side, q = bare.shape[0], bare.shape[1], modes.shape[2]
+    half, pixels = side // 2, side * side
+    table, star = np.empty(terms.shape[1:]), np.empty((3, side, side))
+    for k in range(n):
+        left, low = anchor_x[k] - half, anchor_y[k] - half
+        count, first = free[k], start[k]
+        unknown = 3 * count + 1
+        slopes, changes = np.empty((pixels, unknown)), np.zeros((pixels, q))
+        left_over = bare[k].copy()
+        rest, weight = left_over.ravel(), weights[k].copy().ravel()
+        if k == 0 or terms.shape[0] > 1:
+            local_table(terms, field[k], table)
+        for m in range(first, start[k + 1]):
+            if m - first < count:
+                fill_star(table, step, centre, left - x[m], low - y[m], star)
+                _note_slopes(star, flux[m], 3 * (m - first), rest, slopes)
+            else:
+                add_star(table, step, centre, left - x[m], low - y[m], -flux[m], left_over)
+            if m == first or flux[m] > MODE_SHARE * flux[first]:
+                add_modes(modes, step, centre, left - x[m], low - y[m], flux[m], side, changes)
+        slopes[:, unknown - 1] = 1.0
+        _soften(rest, weight, flux[first] * slopes[:, 0], tolerance)
+        quality[k] = _quality(rest, weight, flux[first] * slopes[:, 0])
+        inner = _squared(slopes, weight)
+        for m in range(count):
+            inner[3 * m, 3 * m] *= 1.0 + 1e-6
+            inner[3 * m, 3 * m] += 1e-12
+            inner[3 * m + 1, 3 * m + 1] += 100.0
+            inner[3 * m + 2, 3 * m + 2] += 100.0
+        inner[unknown - 1, unknown - 1] += quality[k, 3] / (sky_prior * sky_prior)
+        mixed = _weighted(slopes, changes, weight)
+        pulled = _weighted(slopes, rest.reshape(-1, 1), weight)
+        both = np.empty((unknown, q + 1))
+        both[:, :q], both[:, q:] = mixed, pulled
+        solution = _solve(inner, both)
+        normal[k] = _squared(changes, weight)
+        gradient[k] = _weighted(changes, rest.reshape(-1, 1), weight)[:, 0]
+        for u in range(unknown):
+            for a in range(q):
+                gradient[k, a] -= mixed[u, a] * solution[u, q]
+                for b in range(q):
+                    normal[k, a, b] -= mixed[u, a] * solution[u, b]
+        quality[k, 0] -= np.sum(pulled[:, 0] * solution[:, q])
+        quality[k, 1] -= unknown
+        for m in range(count):
+            own[first + m] = solution[3 * m : 3 * m + 3, q]
+            by_mode[first + m] = solution[3 * m : 3 * m + 3, :q]
+
+
+@njit(cache=True, nogil=True)
+def _note_slopes(star: Any, flux: float, at: int, rest: Any, slopes: Any) -> None:
+    """Take a star from ``rest`` and write its three columns of ``slopes``."""
+    side, scale = star.shape[1], max(flux, 0.0)
+    for j in range(side):
+        for i in range(side):
+            p = j * side + i
+            rest[p] -= flux * star[0, j, i]
+            slopes[p, at] = star[0, j, i]
+            slopes[p, at + 1] = scale * star[1, j, i]
+            slopes[p, at + 2] = scale * star[2, j, i]
+
+
+@njit(cache=True, nogil=True)
+def _soften(rest: Any, weight: Any, profile: Any, tolerance: float) -> None:
+    for p in range(rest.size):
+        if weight[p] > 0.0:
+            size = math.sqrt(1.0 / weight[p] + (tolerance * profile[p]) ** 2)
+            pull = abs(rest[p]) / (4.0 * size)
+            if pull > 1.0:
+                weight[p] /= pull
+
+
+@njit(cache=True, nogil=True)
+def _quality(rest: Any, weight: Any, profile: Any) -> Any:
+    out = np.zeros(4)
+    for p in range(rest.size):
+        out[0] += weight[p] * rest[p] * rest[p]
+        out[1] += 1.0 if weight[p] > 0.0 else 0.0
+        out[2] += weight[p] * profile[p] * profile[p]
+        out[3] = max(out[3], weight[p])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _weighted(a: Any, b: Any, weight: Any) -> Any:
+    """Return aᵀ diag(weight) b, summed in the order of the pixels."""
+    out = np.zeros((a.shape[1], b.shape[1]))
+    for p in range(weight.size):
+        if weight[p] > 0.0:
+            for i in range(a.shape[1]):
+                scale = weight[p] * a[p, i]
+                if scale != 0.0:
+                    for j in range(b.shape[1]):
+                        out[i, j] += scale * b[p, j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _squared(a: Any, weight: Any) -> Any:
+    """Return aᵀ diag(weight) a, summed in the order of the pixels."""
+    n = a.shape[1]
+    out = np.zeros((n, n))
+    for p in range(weight.size):
+        if weight[p] > 0.0:
+            for i in range(n):
+                scale = weight[p] * a[p, i]
+                if scale != 0.0:
+                    for j in range(i, n):
+                        out[i, j] += scale * a[p, j]
+    for i in range(n):
+        for j in range(i):
+            out[i, j] = out[j, i]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _solve(matrix: Any, right: Any) -> Any:
+    """Solve a positive definite system by Cholesky; a vanishing pivot switches its unknown off."""
+    n, q = right.shape
+    scale = np.empty(n)
+    for i in range(n):
+        scale[i] = 1.0 / math.sqrt(matrix[i, i]) if matrix[i, i] > 0.0 else 0.0
+    low, out = np.zeros((n, n)), np.empty((n, q))
+    for j in range(n):
+        pivot = 1.0 + 1e-9
+        for k in range(j):
+            pivot -= low[j, k] * low[j, k]
+        good = pivot > 1e-8 and scale[j] > 0.0
+        low[j, j] = math.sqrt(pivot) if good else 1e12
+        for i in range(j + 1, n):
+            value = matrix[i, j] * scale[i] * scale[j]
+            for k in range(j):
+                value -= low[i, k] * low[j, k]
+            low[i, j] = value / low[j, j]
+    for i in range(n):
+        out[i] = scale[i] * right[i]
+        for k in range(i):
+            out[i] -= low[i, k] * out[k]
+        out[i] /= low[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            out[i] -= low[k, i] * out[k]
+        out[i] /= low[i, i]
+    for i in range(n):
+        out[i] *= scale[i]
+    return out

@@ -1,0 +1,231 @@
+"""The surroundings of a frame's bright stars, from which the PSF is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from csstream.imaging.fit.joint_fit import FitResult
+from csstream.imaging.frames.frame import Image
+from csstream.imaging.psf import patch_kernels as kernels
+from csstream.imaging.psf.blur import core_of
+from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.pixel_psf import PixelPsf
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+
+HALF_FWHM = 2.4  # [FWHM] half-width of a patch
+FIRST_HALF_FWHM = 1.9  # where only some neighbours are known
+LEAST_HALF = 4  # [pixel]
+MARGIN = 1.5  # [pixel] stars this far outside a patch are fitted along
+FAR_FWHM = 3.0  # [FWHM] beyond, a star's light hardly changes with the PSF
+MOST_FREE = 12  # stars of a patch that are fitted along
+SKY_PRIOR = 0.3  # sigma of a patch's constant in units of a sky pixel's noise
+LOOSE_SKY_PRIOR = 10.0  # the same where faint stars are part of the sky
+MAX_STEP = 0.5  # [pixel]
+LINEAR_SHARE = 0.8  # of saturation: brighter pixels are not trusted for the PSF
+LEAST_SNR = 30.0
+MOST_BLENDED = 0.3  # light of others seen through a star's profile, over its own
+CELLS = 4  # parts of an image a side, each of which gives its brightest stars
+
+
+@dataclass(frozen=True, eq=False)
+class Photons:
+    """What a fit's weights were made of."""
+
+    image: Image  # (ny, nx) [electron]
+    read_noise: float  # [electron]
+    psf_error: float  # relative, of the PSF's values
+
+
+@dataclass(eq=False)
+class Patches:
+    """Squares of pixels around bright stars, and the stars in and about them."""
+
+    half: int  # [pixel]
+    anchor_x: Int  # (n,) central pixel
+    anchor_y: Int
+    start: Int  # (n + 1,) first member of each patch
+    free: Int  # (n,) members that are fitted along; they come first
+    x: Float  # (members,) [pixel]
+    y: Float
+    flux: Float  # [electron]
+    bare: Float  # (n, side, side) image without sky and without stars that are no members
+    weight: Float  # (n, side, side)
+    all_listed: bool = True  # neighbours: else many a star is a blend that nobody knows
+    sky_prior: float = SKY_PRIOR  # sigma of a patch's constant in units of a sky pixel's noise
+
+    @property
+    def stars(self) -> tuple[Float, Float, Float]:
+        """Position and flux of the bright star of each patch; (n,) each."""
+        first = self.start[:-1]
+        return self.x[first], self.y[first], self.flux[first]
+
+    def shifted(self, dx: int, dy: int) -> Patches:
+        """Return the patches of a part of a frame in the frame's own pixels."""
+        return replace(
+            self, anchor_x=self.anchor_x + dx, anchor_y=self.anchor_y + dy,
+            x=self.x + dx, y=self.y + dy,
+        )  # fmt: skip
+
+    def places(self) -> tuple[Float, Float]:
+        """Return the patches' places in the field [pixel]."""
+        return self.anchor_x.astype(np.float64), self.anchor_y.astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class PatchSystems:
+    """The modes' normal equations of each patch, everything else projected out."""
+
+    normal: Float  # (n, q, q)
+    gradient: Float  # (n, q)
+    chi2: Float  # (n,) with the members' best values and the modes at zero
+    freedom: Float  # (n,)
+    signal: Float  # (n,) Σ weight (flux × profile)²
+    own: Float  # (members, 3)
+    by_mode: Float  # (members, 3, q)
+
+
+def psf_stars(fit: FitResult, image: Image, saturation: float, most: int) -> Int:
+    """Return which stars shape the PSF: bright, whole, linear, little disturbed.
+
+    At most ``most``, the brightest of each part of the image.
+    """
+    ny, nx = image.shape
+    i = np.clip(np.rint(fit.x).astype(np.int64), 0, nx - 1)
+    j = np.clip(np.rint(fit.y).astype(np.int64), 0, ny - 1)
+    good = (np.abs(i - fit.x) <= 0.5) & (np.abs(j - fit.y) <= 0.5)
+    with np.errstate(invalid="ignore"):
+        good &= (fit.flux > LEAST_SNR * fit.flux_err) & (fit.share > 0.98)
+    good &= fit.contamination < MOST_BLENDED * fit.flux
+    good &= image[j, i] < LINEAR_SHARE * saturation
+    order = np.flatnonzero(good)
+    order = order[np.argsort(-fit.flux[order], kind="stable")]
+    cell = CELLS * (j[order] * CELLS // ny) + i[order] * CELLS // nx
+    by_cell = np.argsort(cell, kind="stable")
+    first = np.searchsorted(cell[by_cell], cell[by_cell])
+    rank = np.empty(order.size, np.int64)
+    rank[by_cell] = np.arange(order.size) - first
+    return np.sort(order[np.argsort(rank, kind="stable")[:most]])
+
+
+def half_width(fwhm: float, in_fwhm: float = HALF_FWHM) -> int:
+    """Half-width of a patch for a PSF of ``fwhm`` [pixel]."""
+    return max(LEAST_HALF, round(in_fwhm * fwhm))
+
+
+def joined(parts: list[Patches]) -> Patches:
+    """Return the patches of a first look's parts, of one size, as one."""
+    offset = np.cumsum([0, *(part.x.size for part in parts)])
+    starts = [part.start[:-1] + offset[k] for k, part in enumerate(parts)]
+    names = ("anchor_x", "anchor_y", "free", "x", "y", "flux", "bare", "weight")
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
+    start = np.concatenate([*starts, offset[-1:]]).astype(np.int64)
+    return Patches(half=parts[0].half, start=start, all_listed=False, **columns)
+
+
+def cut(
+    fit: FitResult,
+    psf: FieldPsf,
+    chosen: Int,
+    half: int,
+    photons: Photons,
+    faint: float = 0.0,
+) -> Patches:
+    """Cut the patches of the ``chosen`` stars out of a fit made with ``psf``.
+
+    Members fainter than ``faint`` of the bright star are put back into the image and forgotten:
+    where a PSF is not known well, they may be its errors.
+    """
+    far = half * np.sqrt(2.0) + FAR_FWHM * psf.fwhm
+    start, member, free, forgotten = _members(fit, chosen, half, far, faint)
+    n, side = chosen.size, 2 * half + 1
+    patches = Patches(
+        half=half,
+        anchor_x=np.rint(fit.x[chosen]).astype(np.int64),
+        anchor_y=np.rint(fit.y[chosen]).astype(np.int64),
+        start=start,
+        free=free,
+        x=fit.x[member],
+        y=fit.y[member],
+        flux=fit.flux[member],
+        bare=np.empty((n, side, side)),
+        weight=np.empty((n, side, side)),
+        sky_prior=LOOSE_SKY_PRIOR if faint > 0.0 else SKY_PRIOR,
+    )
+    kernels.cut_patches(
+        photons.image, fit.background, fit.residual, fit.weight,
+        max(photons.read_noise, 0.1) ** 2, photons.psf_error, *_optics(psf, patches),
+        patches.anchor_x, patches.anchor_y,
+        start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
+    )  # fmt: skip
+    patches.flux = np.where(forgotten, 0.0, patches.flux)
+    return patches
+
+
+def systems(patches: Patches, psf: FieldPsf, modes: Float, tolerance: float) -> PatchSystems:
+    """Return the normal equations of ``modes`` (q, k, k): coefficients within the PSF's core.
+
+    ``tolerance`` is the relative error of the profile beyond the noise at which a pixel begins
+    to count less.
+    """
+    n, q, members = patches.free.size, modes.shape[0], patches.x.size
+    normal, gradient = np.empty((n, q, q)), np.empty((n, q))
+    quality, own = np.empty((n, 4)), np.zeros((members, 3))
+    by_mode = np.zeros((members, 3, q))
+    terms, field, step, centre = _optics(psf, patches)
+    before = centre - modes.shape[1] // 2
+    after = terms.shape[1] - modes.shape[1] - before
+    padded = np.pad(modes, ((0, 0), (before, after), (before, after)))
+    kernels.solve_patches(
+        patches.bare, patches.weight, terms, field, np.ascontiguousarray(padded.transpose(1, 2, 0)),
+        step, centre, patches.anchor_x, patches.anchor_y, patches.start, patches.free,
+        patches.x, patches.y, patches.flux, tolerance, patches.sky_prior,
+        normal, gradient, quality, own, by_mode,
+    )  # fmt: skip
+    chi2, freedom, signal = quality[:, 0], quality[:, 1], quality[:, 2]
+    return PatchSystems(normal, gradient, chi2, freedom, signal, own, by_mode)
+
+
+def advance(patches: Patches, solved: PatchSystems, amounts: Float) -> None:
+    """Move the members to their best values after the modes have taken ``amounts`` (n, q)."""
+    patch = np.repeat(np.arange(patches.free.size), np.diff(patches.start))
+    step = solved.own - np.einsum("mcq,mq->mc", solved.by_mode, amounts[patch])
+    patches.flux = patches.flux + step[:, 0]
+    patches.x = patches.x + np.clip(step[:, 1], -MAX_STEP, MAX_STEP)
+    patches.y = patches.y + np.clip(step[:, 2], -MAX_STEP, MAX_STEP)
+
+
+def _optics(psf: FieldPsf, patches: Patches) -> tuple[Float, Float, int, int]:
+    """Coefficients of the terms' cores, their weights at the patches, oversampling, centre."""
+    core = core_of(psf.central)
+    tables = [PixelPsf(term.samples[core, core], psf.oversampling) for term in psf.terms]
+    terms = np.stack([table.coefficients for table in tables])
+    return terms, psf.weights(*patches.places()), psf.oversampling, tables[0].centre
+
+
+def _members(
+    fit: FitResult, chosen: Int, half: int, far: float, faint: float
+) -> tuple[Int, Int, Int, npt.NDArray[np.bool_]]:
+    """Members of each patch: the star itself, then the free ones, brightest first, then others."""
+    tree = cKDTree(np.column_stack([fit.x, fit.y]))
+    rows = tree.query_ball_point(
+        np.column_stack([fit.x[chosen], fit.y[chosen]]), far, return_sorted=True
+    )
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    member = np.concatenate([np.asarray(row, np.int64) for row in rows])
+    patch = np.repeat(np.arange(chosen.size), np.diff(start))
+    star = chosen[patch]
+    off = np.maximum(np.abs(fit.x[member] - fit.x[star]), np.abs(fit.y[member] - fit.y[star]))
+    forgotten = fit.flux[member] < faint * fit.flux[star]
+    rank = np.where(member == star, 0, np.where((off < half + MARGIN) & ~forgotten, 1, 2))
+    order = np.lexsort((member, -fit.flux[member], rank, patch))
+    near = np.bincount(patch[rank < 2], minlength=chosen.size)
+    return start, member[order], np.minimum(near, MOST_FREE).astype(np.int64), forgotten[order]
