@@ -4,7 +4,8 @@ A star of :class:`csstream.imaging.psf.pixel_psf.PixelPsf` is a sum of 16 spline
 pixel. So its flux is spread over 16 points of a grid as fine as the table, and the grid is
 convolved with the coefficients by FFT, phase by phase. The result is that of ``PixelPsf.render``
 with stamps as wide as the table, at a cost that hardly depends on the number of stars. Double
-precision: a transform in single precision spreads 1e-7 of the brightest star over the whole scene."""
+precision: a transform in single precision spreads 1e-7 of the brightest star over the whole scene.
+"""
 
 from __future__ import annotations
 
