@@ -11,17 +11,31 @@ import typer
 def command(
     instrument: Annotated[str, typer.Option(help="Shipped instrument or TOML file.")] = "csst-i",
     width: Annotated[
-        float | None, typer.Option("--r80", "--width", help="R80 or FWHM [arcsec].")
+        float | None,
+        typer.Option(
+            "--r80",
+            "--width",
+            help="R80 in arcsec (of a Moffat PSF its FWHM). Default: the instrument's.",
+        ),
     ] = None,
-    sky: Annotated[float | None, typer.Option(help="Sky [electron/s/pixel].")] = None,
-    density: Annotated[float | None, typer.Option(help="Stars per pixel.")] = None,
-    size: Annotated[int, typer.Option(help="Side of the scene [pixel].")] = 1000,
+    sky: Annotated[
+        float | None, typer.Option(help="Sky in electron/s/pixel. Default: the instrument's.")
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option(help="Stars per pixel. Default: typical.")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Side of the scene in pixels.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the scene.")] = 900,
     frame: Annotated[Path | None, typer.Option(help="A FITS frame, not a simulation.")] = None,
     truth: Annotated[
         Path | None, typer.Option(help="Its truth: x, y or ra, dec, and mag; .ecsv, .csv, .fits.")
     ] = None,
-    limit: Annotated[float | None, typer.Option(help="Stars brighter count [mag].")] = None,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            help="Stars brighter than it are counted and summed up. Default: 25 for csst-i."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Bound per star: .ecsv, .csv or .fits.")
     ] = None,

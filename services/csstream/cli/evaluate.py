@@ -22,29 +22,51 @@ def _group() -> None:
 def detection(
     instrument: Annotated[str, typer.Option(help="Shipped instrument or TOML file.")] = "csst-i",
     mpx: Annotated[float, typer.Option(help="Megapixels of each kind of scene.")] = 1.0,
-    size: Annotated[int, typer.Option(help="Side of a scene [pixel].")] = 1000,
+    size: Annotated[int, typer.Option(help="Side of a scene in pixels.")] = 1000,
     width: Annotated[
-        str, typer.Option("--r80", "--width", help="R80 or FWHM [arcsec], with commas.")
+        str,
+        typer.Option(
+            "--r80",
+            "--width",
+            help="R80 in arcsec (of a Moffat PSF its FWHM); several with commas. "
+            "Default: the instrument's.",
+        ),
     ] = "",
-    sky: Annotated[str, typer.Option(help="Skies [electron/s/pixel], with commas.")] = "",
-    density: Annotated[float | None, typer.Option(help="Stars per pixel.")] = None,
+    sky: Annotated[
+        str,
+        typer.Option(
+            help="Sky in electron/s/pixel; several with commas. Default: the instrument's."
+        ),
+    ] = "",
+    density: Annotated[
+        float | None, typer.Option(help="Stars per pixel. Default: typical.")
+    ] = None,
     optics: Annotated[str, typer.Option(help="analytic; galsim varies over the field.")] = (
         "analytic"
     ),
-    detector: Annotated[str, typer.Option(help="plain, or all: every effect.")] = "plain",
-    seed: Annotated[int, typer.Option(help="Seed of the skies.")] = 900,
-    arms: Annotated[str, typer.Option(help=f"Of {', '.join(ARMS)}, with commas.")] = "",
-    psf: Annotated[str, typer.Option(help="given, estimated or both.")] = "both",
-    oracle: Annotated[bool, typer.Option(help="Fit from the truth, too.")] = True,
+    detector: Annotated[
+        str, typer.Option(help="plain, or all: every effect of the detector.")
+    ] = "plain",
+    seed: Annotated[
+        int,
+        typer.Option(help="Seed of the skies; 900 to 999 to try out, 5000 to 5999 to report."),
+    ] = 900,
+    arms: Annotated[str, typer.Option(help=f"Some of {', '.join(ARMS)}. Default: all.")] = "",
+    psf: Annotated[
+        str, typer.Option(help="PSF of the fit: given (the true one), estimated or both.")
+    ] = "both",
+    oracle: Annotated[bool, typer.Option(help="Fit from the true stars, too.")] = True,
     realisations: Annotated[
-        int, typer.Option(help="Exposures of one scene, for repeatability.")
+        int, typer.Option(help="Exposures of one scene, for repeatability; 0: none.")
     ] = 0,
     frame: Annotated[Path | None, typer.Option(help="A FITS frame, not a simulation.")] = None,
     truth: Annotated[
         Path | None, typer.Option(help="Its truth: x, y or ra, dec, and mag; .ecsv, .csv, .fits.")
     ] = None,
-    limit: Annotated[float, typer.Option(help="Frame: stars brighter are scored [mag].")] = 25.0,
-    resume: Annotated[bool, typer.Option(help="Measure only what is lacking.")] = False,
+    limit: Annotated[
+        float, typer.Option(help="With --frame: score stars brighter than it.")
+    ] = 25.0,
+    resume: Annotated[bool, typer.Option(help="Measure only what the folder lacks.")] = False,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for JSON, page and scenes.")
     ] = Path("evaluation"),

@@ -27,10 +27,10 @@ def command(
     ] = "classifier",
     provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     shortest_period: Annotated[
-        float | None, typer.Option(min=0.001, help="[day] Default: from the sampling.")
+        float | None, typer.Option(min=0.001, help="In days. Default: from the sampling.")
     ] = None,
     longest_period: Annotated[
-        float | None, typer.Option(min=0.001, help="[day] Default: time span / 1.5.")
+        float | None, typer.Option(min=0.001, help="In days. Default: time span / 1.5.")
     ] = None,
     alerts_only: Annotated[
         bool, typer.Option("--alerts-only", help="Write only objects worth an alert.")
