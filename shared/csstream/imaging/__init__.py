@@ -1,1 +1,1 @@
-"""Frame in, sources out."""
+"""Frame in, sources out: frames, PSF, finding and fit, put in order by ``measure``."""

@@ -1,4 +1,4 @@
-"""What is kept of a frame's stars, and how hard is looked for them."""
+"""What is kept of a frame's stars, and how hard they are looked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from csstream.imaging.frames.background import DEFAULT_MESH
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureSettings:
-    """What is kept, and how hard is looked."""
+    """What is kept, and how hard stars are looked for."""
 
     min_snr: float | None = None  # None: the strategy's own
     min_probability: float = 0.05

@@ -1,1 +1,1 @@
-"""The joint fit of all stars of a frame, its errors and their bound."""
+"""The joint fit of all stars of a frame, its errors and bound; PSF photometry one by one."""
