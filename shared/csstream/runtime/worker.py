@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any, Final
 
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
@@ -21,17 +21,18 @@ from csstream.contracts.errors import BadInputError, TransientError
 from csstream.runtime.dead_letters import DeadLetterProducer
 from csstream.runtime.health import Health
 from csstream.runtime.logging import get_logger
+from csstream.runtime.membership import Membership, Partitions
 from csstream.runtime.messages import Message, message_of
 from csstream.runtime.metrics import Metrics
 from csstream.runtime.retries import RetryPolicy, call_with_retries
 
-Partitions = list[TopicPartition]
 Callback = Callable[[Partitions], None]
 
 POLL_MS: Final = 200  # [ms] how long a poll waits for messages, and a stop for the loop
 BUSY_POLL_S: Final = 0.1  # [s] between polls while a message is handled
 LAG_EVERY_S: Final = 1.0
 TOPICS_WITHIN_S: Final = 30.0
+JOINED_WITHIN_S: Final = 90.0  # a join that takes longer hangs; a new process starts it afresh
 
 
 class Worker:
@@ -78,13 +79,14 @@ class Worker:
         self._on_revoked = on_revoked or (lambda partitions: None)
         self._health = health or Health()
         self._commit_when = commit_when or (lambda message: True)
-        self._changes = _Changes()
+        self._changes = Membership()
         self._lag_at = 0.0
         self._log = get_logger(stage)
 
     def run(self) -> None:
         """Work until ``stop`` is set, then leave the group and close the consumer."""
         self._await_topics()
+        self._changes.leave()
         self._consumer.subscribe(topics=self._topics, listener=self._changes)
         executor = ThreadPoolExecutor(1, thread_name_prefix=f"{self._stage}-handler")
         try:
@@ -112,6 +114,8 @@ class Worker:
     def _step(self, executor: ThreadPoolExecutor) -> None:
         self._health.beat()
         records = self._consumer.poll(timeout_ms=POLL_MS, max_records=1)
+        if self._changes.outside_for() > JOINED_WITHIN_S:
+            raise TransientError(f"the group did not take us in within {JOINED_WITHIN_S:.0f} s")
         for record in [each for batch in records.values() for each in batch]:
             if self._changes.pending:  # assigned in this very poll: callbacks first
                 self._rewind(record)
@@ -244,32 +248,6 @@ class Worker:
                 lag = 0 if end is None else end - self._consumer.position(place, timeout_ms=100)
                 labels = (self._stage, place.topic, str(place.partition))
                 self._metrics.lag.labels(*labels).set(max(0, lag))
-
-
-class _Changes(ConsumerRebalanceListener):
-    """Notes what the group coordinator says, in its thread; the loop acts on it later."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queue: list[tuple[bool, Partitions]] = []
-
-    @property
-    def pending(self) -> bool:
-        return bool(self._queue)
-
-    def take(self) -> list[tuple[bool, Partitions]]:
-        with self._lock:
-            taken, self._queue = self._queue, []
-        return taken
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        if revoked:
-            with self._lock:
-                self._queue.append((False, sorted(revoked)))
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        with self._lock:
-            self._queue.append((True, sorted(assigned)))
 
 
 def _names(partitions: Partitions) -> list[str]:
