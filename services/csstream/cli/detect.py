@@ -22,7 +22,9 @@ def command(
         str | None,
         typer.Option(help="Name of a shipped instrument, or a TOML file. Default: by INSTRUME."),
     ] = None,
-    method: Annotated[str, typer.Option(help="auto, pnet or classical.")] = "auto",
+    method: Annotated[
+        str, typer.Option(help="pnet, classical, or auto: PNet where there are weights.")
+    ] = "auto",
     provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     plot: Annotated[Path | None, typer.Option(help="PNG of the frame with its stars.")] = None,
     threads: Annotated[
