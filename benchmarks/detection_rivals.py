@@ -94,7 +94,7 @@ def run_rival(name: str, folder: Path, timeout: float) -> dict[str, Any]:
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
         missing = "ModuleNotFoundError" in last[0]
-        hint = f"not installed: pip install {RIVALS[name][2]}" if missing else last[0]
+        hint = "not installed: make install-bench" if missing else last[0]
         return {"error": hint}
     result: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     return result

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Compare measurements with known truth.", no_args_is_help=True)
+app = typer.Typer(
+    help="Compare measurements with known truth.", no_args_is_help=True, add_completion=False
+)
 
 ARMS = ("network+fit", "network", "classical", "classical+fit")
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from csstream.instruments.instrument import Instrument
     from csstream.simulation.scenes import SceneSettings
 
-app = typer.Typer(help="Simulate what a telescope would see.", no_args_is_help=True)
+app = typer.Typer(
+    help="Simulate what a telescope would see.", no_args_is_help=True, add_completion=False
+)
 
 
 class Optics(StrEnum):

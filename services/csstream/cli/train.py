@@ -15,7 +15,7 @@ from csstream.cli.train_classifier import classifier
 if TYPE_CHECKING:
     from csstream.instruments.instrument import Instrument
 
-app = typer.Typer(help="Train the networks.", no_args_is_help=True)
+app = typer.Typer(help="Train the networks.", no_args_is_help=True, add_completion=False)
 app.command()(classifier)
 
 
@@ -134,7 +134,7 @@ def _weights_name(telescope: Instrument) -> str:
 
 def _need_torch() -> None:
     if find_spec("torch") is None or find_spec("onnx") is None:
-        _report("training needs torch and onnx: install csstream with the train extra")
+        _report("training needs torch and onnx: make install-train, or install csstream[train]")
         raise typer.Exit(2)
 
 

@@ -250,6 +250,6 @@ def _import_galsim() -> Any:
     except ImportError as error:
         raise OpticsError(
             "aberrated optics need GalSim: install it (pip install galsim, or the extra "
-            "csstream[train]), or ask for the analytic PSF"
+            "csstream[train]), or ask for the analytic PSF (--optics analytic)"
         ) from error
     return galsim
