@@ -134,7 +134,9 @@ def _weights_name(telescope: Instrument) -> str:
 
 def _need_torch() -> None:
     if find_spec("torch") is None or find_spec("onnx") is None:
-        _report("training needs torch and onnx, the train extra: make install-train, or csstream[train]")
+        _report(
+            "training needs torch and onnx, the train extra: make install-train, or csstream[train]"
+        )
         raise typer.Exit(2)
 
 
