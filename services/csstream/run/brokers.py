@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,6 +121,9 @@ class Broker:
     def pause(self) -> None:
         """Freeze the process: clients see a broker that has stopped to answer."""
         self._signal(signal.SIGSTOP)
+        # The signal stops one thread after the other: on return all are to be silent.
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid or 0, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused process go on."""
