@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ UNITS = {
     "mag_err": "mag",
     "probability": "",
     "flags": "",
+    "object_id": "",
 }
 MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10.0)
 
@@ -42,9 +43,13 @@ class SourceTable:
     mag_err: Float  # [mag]
     probability: Float
     flags: npt.NDArray[np.int32]
+    object_id: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Of the reference catalogue; 0: not in it. Left out: all 0."""
 
     def __post_init__(self) -> None:
-        lengths = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        if not len(self.object_id):
+            object.__setattr__(self, "object_id", np.zeros(len(self.x), np.int64))
+        lengths = {entry.name: len(getattr(self, entry.name)) for entry in fields(self)}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of SourceTable differ in length: {lengths}")
 

@@ -1,0 +1,1 @@
+"""The fixed list of a field's stars: built once, measured in every frame."""
