@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from csstream.alerting.identity import panel_key
 from csstream.classifier.gathering import Gatherer
 from csstream.classifier.handler import PanelHandler
-from csstream.classifier.identity import panel_key
 from csstream.classifier.memory import Memory
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.errors import InvalidMessageError, TransientError

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
+from csstream.alerting.identity import panel_key
 from csstream.classifier.gathering import Gatherer
-from csstream.classifier.identity import panel_key
 from csstream.classifier.memory import Memory
 from csstream.classifier.ownership import Ownership
 from csstream.contracts.codec import encode

@@ -11,8 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from csstream.alerting.identity import panel_key
 from csstream.classifier.app import make_examiner
-from csstream.classifier.identity import panel_key
 from csstream.classifier.settings import ClassifierSettings
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.records import Alert, DeadLetter, Panel

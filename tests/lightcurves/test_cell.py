@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from csstream.alerting.schedule import Schedule
 from csstream.contracts.codec import encode
 from csstream.lightcurves.cell import Cell, Rules
 from csstream.lightcurves.geometry import cell_centre
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
-from csstream.lightcurves.schedule import Schedule
 
 CELL = 1234567
 RA, DEC = np.degrees(cell_centre(CELL))

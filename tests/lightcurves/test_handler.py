@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import pytest
 
+from csstream.alerting.schedule import Schedule
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.errors import TransientError
 from csstream.contracts.headers import ANNOUNCED_MS, STAGE, find_header
@@ -14,7 +15,6 @@ from csstream.contracts.records import DeadLetter, Measurements, Panel
 from csstream.lightcurves import keys
 from csstream.lightcurves.cell import Rules
 from csstream.lightcurves.handler import Handler
-from csstream.lightcurves.schedule import Schedule
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
 from csstream.runtime.messages import Message

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csstream.alerting.schedule import Schedule
 from csstream.contracts.cells import cells_of
 from csstream.contracts.codec import encode
 from csstream.contracts.errors import BadInputError
@@ -16,7 +17,6 @@ from csstream.contracts.records import Measurements, Panel
 from csstream.lightcurves import keys
 from csstream.lightcurves.cell import Rules
 from csstream.lightcurves.objects import OBJECT_BITS
-from csstream.lightcurves.schedule import Schedule
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
 

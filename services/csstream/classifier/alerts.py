@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from csstream.classifier.decisions import SINGLE, WITHDRAWN, Decision
+from csstream.alerting.decisions import SINGLE, WITHDRAWN, Decision
 from csstream.contracts.records import Alert, Panel, ThinAlert
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.timeseries.kinds import KINDS

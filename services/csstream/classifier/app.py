@@ -57,11 +57,11 @@ def build(settings: ClassifierSettings, context: Context) -> Callable[[], None]:
 
 def make_examiner(settings: ClassifierSettings, context: Context) -> Examiner:
     """Open the network, compile all kernels and return the science with its settings."""
+    from csstream.alerting.decisions import Rules
+    from csstream.alerting.single_events import SingleEventRules
     from csstream.classifier.alerts import Versions
-    from csstream.classifier.decisions import Rules
     from csstream.classifier.examiner import Examiner
     from csstream.classifier.network import open_network
-    from csstream.classifier.single_events import SingleEventRules
     from csstream.runtime.service import code_version
     from csstream.timeseries.examine import examine_panel, warm_up
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from csstream.alerting.decisions import Rules, decide
+from csstream.alerting.single_events import SingleEventRules, single_events
+from csstream.alerting.thresholds import findings
 from csstream.classifier.alerts import Examined, Versions, build_alert
-from csstream.classifier.decisions import Rules, decide
-from csstream.classifier.single_events import SingleEventRules, single_events
-from csstream.classifier.thresholds import findings
 from csstream.contracts.errors import InvalidMessageError
 from csstream.contracts.records import Alert, Examination, Panel, Verdicts
 from csstream.imaging.frames.flags import UNRELIABLE

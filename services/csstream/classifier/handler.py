@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from csstream.alerting.identity import object_key, panel_key
 from csstream.classifier.alerts import thin
 from csstream.classifier.examiner import Examiner, Outcome
 from csstream.classifier.gathering import Gatherer
-from csstream.classifier.identity import object_key, panel_key
 from csstream.classifier.memory import Memory
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.headers import ANNOUNCED_MS, SENT_MS, STAGE, find_header, text_header

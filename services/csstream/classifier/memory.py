@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
-from csstream.classifier.identity import panel_key
+from csstream.alerting.identity import panel_key
 from csstream.contracts.codec import decode
 from csstream.contracts.errors import BadInputError, FatalError
 from csstream.contracts.records import Examination, Verdicts

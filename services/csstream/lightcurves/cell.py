@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from csstream.alerting.schedule import Schedule
 from csstream.contracts.records import Measurements
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.lightcurves.columns import RaggedColumns
 from csstream.lightcurves.objects import Objects
-from csstream.lightcurves.schedule import Schedule
 
 Array = npt.NDArray[Any]
 PANEL_OBJECTS = 128

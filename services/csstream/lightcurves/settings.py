@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from csstream.alerting.schedule import Schedule
 from csstream.lightcurves.cell import Rules
-from csstream.lightcurves.schedule import Schedule
 from csstream.runtime.settings import ServiceSettings
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csstream.lightcurves.schedule import Schedule, phase
+from csstream.alerting.schedule import Schedule, phase
 
 
 def due_counts(schedule: Schedule, panel: int, epochs: int) -> list[int]:

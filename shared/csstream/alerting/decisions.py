@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from csstream.classifier.identity import alert_id
+from csstream.alerting.identity import alert_id
 from csstream.contracts.records import Examination
 
 Array = npt.NDArray[Any]

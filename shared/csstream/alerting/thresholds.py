@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from csstream.classifier.decisions import Findings
+from csstream.alerting.decisions import Findings
 from csstream.contracts.records import Panel
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.result import ExaminationResult

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.classifier.decisions import (
+from csstream.alerting.decisions import (
     CLASS,
     DOUBLED,
     FIRST,
@@ -20,7 +20,7 @@ from csstream.classifier.decisions import (
     Rules,
     decide,
 )
-from csstream.classifier.identity import alert_id, object_key, panel_key
+from csstream.alerting.identity import alert_id, object_key, panel_key
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.records import Examination, Verdicts
 

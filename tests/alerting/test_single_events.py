@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from csstream.classifier.single_events import SingleEventRules, event_time, single_events
-from csstream.classifier.thresholds import findings, significance
+from csstream.alerting.single_events import SingleEventRules, event_time, single_events
+from csstream.alerting.thresholds import findings, significance
 from csstream.timeseries.kinds import KINDS
 
 TIME = 60000.0 + 0.05 * np.arange(100)  # five days
