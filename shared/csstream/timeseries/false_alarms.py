@@ -1,0 +1,183 @@
+"""False-alarm probabilities per star, read from counted null curves.
+
+The table says how often noise alone reaches a score (``scores``), by number of epochs and by how
+correlated the noise is. It was made by ``csstream evaluate significance --calibrate``, and ships
+as ``false_alarms.json``. Between its nodes the scores are interpolated in the logarithms of both.
+Down to the table's last counted probability the scores are quantiles of the null curves; beyond,
+``log10 p`` falls linearly with the score (for the box: a Gaussian tail of a scaled width).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.timeseries.errors import TimeseriesError
+from csstream.timeseries.scores import Scores
+
+Array = npt.NDArray[Any]
+
+SHIPPED: Final = "false_alarms.json"
+SMALLEST_LOG10 = -300.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """How often noise alone reaches a score.
+
+    score : ndarray, (epochs, growths, k), rising along k: reached by 10**log10_p of the null.
+    slope : ndarray, (epochs, growths): fall of log10 p per unit of score beyond the last one.
+    """
+
+    score: Array
+    slope: Array
+
+
+@dataclass(frozen=True, eq=False)
+class NullTable:
+    """What null curves gave.
+
+    Attributes
+    ----------
+    epochs, growths : nodes of the number of epochs and of the growth by correlated noise.
+    log10_p : ndarray, (k,), falling: where the tails are tabulated.
+    box, wave : the two searches.
+    pair : ndarray, (k,): log10 p that the smaller of the two probabilities is below 10**log10_p.
+    verified : smallest probability that was checked by counting.
+    note : how it was made.
+    """
+
+    epochs: Array
+    growths: Array
+    log10_p: Array
+    box: Tail
+    wave: Tail
+    pair: Array
+    verified: float
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class FalseAlarms:
+    """Probabilities that noise alone stands out so much in one look at one star; (n,) each."""
+
+    probability: Array  # of the better of the two searches, whichever it was
+    box: Array
+    wave: Array
+    extrapolated: Array  # bool: `probability` is below what was checked by counting
+
+
+def false_alarms(scores: Scores, epochs: Array, table: NullTable | None = None) -> FalseAlarms:
+    """Probabilities of scores of stars with so many epochs (n,); the shipped table when None.
+
+    Beyond the nodes of the table its edges are used.
+    """
+    table = shipped_table() if table is None else table
+    box = log10_tail(table, table.box, scores.box, epochs, scores.box_growth)
+    wave = log10_tail(table, table.wave, scores.wave, epochs, scores.wave_growth)
+    both = _pair(table, np.minimum(box, wave))
+    return FalseAlarms(10.0**both, 10.0**box, 10.0**wave, 10.0**both < table.verified)
+
+
+def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth: Array) -> Array:
+    """Log10 of the share of null curves that reach the scores, (n,), not above 0."""
+    i, u = _place(np.log(table.epochs), np.log(np.maximum(epochs, 1)))
+    j, v = _place(np.log(table.growths), np.log(np.maximum(growth, 1.0)))
+    knots, slope = np.zeros((len(score), len(table.log10_p))), np.zeros(len(score))
+    for di, wi in ((0, 1.0 - u), (1, u)):
+        for dj, wj in ((0, 1.0 - v), (1, v)):
+            knots += (wi * wj)[:, None] * tail.score[i + di, j + dj]
+            slope += wi * wj * tail.slope[i + di, j + dj]
+    return _read(knots, slope, table.log10_p, np.nan_to_num(np.asarray(score, float)))
+
+
+def _read(knots: Array, slope: Array, log10_p: Array, score: Array) -> Array:
+    """Interpolate log10 p in rows of knots (n, k), rising; linear beyond the last."""
+    rows = np.arange(len(score))
+    k = np.clip((knots <= score[:, None]).sum(axis=1) - 1, 0, knots.shape[1] - 2)
+    low, high = knots[rows, k], knots[rows, k + 1]
+    part = np.clip((score - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)
+    inside = log10_p[k] + part * (log10_p[k + 1] - log10_p[k])
+    beyond = np.maximum(score - knots[:, -1], 0.0)
+    return np.asarray(np.maximum(inside - slope * beyond, SMALLEST_LOG10))
+
+
+def _pair(table: NullTable, log10_p: Array) -> Array:
+    """Log10 p of the smaller of two probabilities; the last excess is kept beyond the table."""
+    excess = table.pair - table.log10_p
+    return np.asarray(np.minimum(log10_p + np.interp(-log10_p, -table.log10_p, excess), 0.0))
+
+
+def _place(nodes: Array, value: Array) -> tuple[Array, Array]:
+    """Index of the node below and the part of the way to the next, within the nodes."""
+    value = np.clip(np.asarray(value, float), nodes[0], nodes[-1])
+    index = np.clip(np.searchsorted(nodes, value, side="right") - 1, 0, len(nodes) - 2)
+    return index, (value - nodes[index]) / (nodes[index + 1] - nodes[index])
+
+
+@lru_cache(maxsize=1)
+def shipped_table() -> NullTable:
+    """Return the table that ships with the package."""
+    text = files("csstream.timeseries").joinpath(SHIPPED).read_text(encoding="utf-8")
+    return table_from(json.loads(text))
+
+
+def read_table(path: Path) -> NullTable:
+    """Read a table.
+
+    Raises
+    ------
+    TimeseriesError
+        When the file is no table (reason ``null_table``).
+    """
+    try:
+        return table_from(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TimeseriesError(
+            "null_table", f"{path} is no table of null curves: {error}"
+        ) from error
+
+
+def write_table(path: Path, table: NullTable) -> None:
+    """Write a table as JSON, scores to three decimals."""
+    content = {
+        "note": table.note,
+        "verified": table.verified,
+        "epochs": table.epochs.tolist(),
+        "growths": table.growths.tolist(),
+        "log10_p": table.log10_p.tolist(),
+        "pair": np.round(table.pair, 4).tolist(),
+    }
+    for name, tail in (("box", table.box), ("wave", table.wave)):
+        content[name] = {
+            "score": np.round(tail.score, 3).tolist(),
+            "slope": np.round(tail.slope, 4).tolist(),
+        }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def table_from(content: dict[str, Any]) -> NullTable:
+    """Make a table of what a file held; ``ValueError`` or ``KeyError`` when that does not fit."""
+    axes = {name: np.array(content[name], float) for name in ("epochs", "growths", "log10_p")}
+    shape = tuple(len(axis) for axis in axes.values())
+    tails = {}
+    for name in ("box", "wave"):
+        score = np.array(content[name]["score"], float)
+        slope = np.array(content[name]["slope"], float)
+        if score.shape != shape or slope.shape != shape[:2] or np.any(np.diff(score) < 0):
+            raise ValueError(f"the {name} tail does not fit its axes or does not rise")
+        tails[name] = Tail(score, slope)
+    pair = np.array(content["pair"], float)
+    if pair.shape != shape[2:] or any(np.any(np.diff(axes[a]) <= 0) for a in ("epochs", "growths")):
+        raise ValueError("axes do not rise, or the pair does not fit")
+    return NullTable(
+        **axes, **tails, pair=pair,
+        verified=float(content["verified"]), note=str(content["note"]),
+    )  # fmt: skip
