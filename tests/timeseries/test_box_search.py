@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from astropy.timeseries import BoxLeastSquares
 
-from csstream.timeseries.box_search import best_box, box_panel
+from csstream.timeseries.box_search import (
+    WIDTHS,
+    best_box,
+    box_panel,
+    duration_boxes,
+    fraction_boxes,
+)
 
 
 def _dip(time, period, t0, duration, depth):
@@ -67,3 +76,96 @@ def test_stars_in_a_panel_do_not_touch_each_other(rng):
     for row in (0, 63, 64, 69):
         alone = box_panel(time, flux[row : row + 1], weight[row : row + 1], frequencies)
         assert np.array_equal(alone[0], together[row])
+
+
+DURATIONS = np.array([0.06, 0.12, 0.18])
+
+
+def _whole_bins(frequencies, step):
+    """Frequencies nearby whose cycles hold whole bins, where astropy loses no last bin."""
+    return 1.0 / ((np.round(1.0 / frequencies / step) + 1e-10) * step)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_equals_astropy_for_the_same_boxes(rng, common):
+    time = np.sort(rng.uniform(0, 6, 500))
+    time -= time[0]
+    error = rng.uniform(0.004, 0.008, (20, 500))
+    if common:
+        error = error[:1] * rng.uniform(0.5, 2.0, (20, 1))
+    flux = error * rng.normal(size=(20, 500))
+    flux[::2] += _dip(time, 1.37, 0.6, 0.12, 0.02)
+    frequencies = _whole_bins(np.linspace(0.4, 2.0, 150), 0.006)
+    boxes = duration_boxes(frequencies, DURATIONS[:1], 10)
+    ours = box_panel(time, flux, error**-2.0, frequencies, boxes, points=1e-6)
+    for row in range(20):
+        model = BoxLeastSquares(time, flux[row], dy=error[row])
+        theirs = model.power(1 / frequencies, DURATIONS[:1], objective="snr", oversample=10)
+        snr = ours[row] * np.sqrt(np.sum(error[row] ** -2.0))
+        same = np.isclose(snr, theirs.power, rtol=2e-5)
+        # Its last box of a cycle ends in a bin that is never filled.
+        assert same.mean() > 0.95
+        assert same[np.argmax(theirs.power)]
+
+
+def _brute_force(time, flux, weight, frequency, boxes):
+    """SR² of the best dip in double precision, box by box."""
+    width, bins = boxes.bin_width[0], boxes.bins[0]
+    phase = time * frequency - np.floor(time * frequency)
+    index = np.minimum((phase / width).astype(int), bins - 1)
+    share = weight / weight.sum()
+    product = share * (flux - np.sum(share * flux))
+    best = 0.0
+    for size, step in zip(boxes.widths, boxes.steps, strict=True):
+        for start in range(0, bins, step):
+            inside = (index - start) % bins < size
+            s, r = product[inside].sum(), share[inside].sum()
+            if s < 0 and r >= 2.5 / np.count_nonzero(weight):
+                best = max(best, s * s / (r * (1 - r)))
+    return best
+
+
+@pytest.mark.parametrize("stars", [3, 40])
+def test_equals_brute_force_with_weights_and_missing_points(rng, stars):
+    time = np.sort(rng.uniform(-3, 3, 150))
+    flux = rng.normal(0, 1e-3, (stars, 150))
+    weight = rng.uniform(0.5, 2.0, (stars, 150)) * (rng.uniform(size=(stars, 150)) > 0.3)
+    frequencies = np.array([0.31, 0.777, 1.9])
+    for boxes in (fraction_boxes(1), duration_boxes(frequencies[:1], DURATIONS, 7)):
+        for frequency in frequencies:
+            plan = replace(boxes, bin_width=boxes.bin_width * frequency / frequencies[0])
+            plan = boxes if boxes.widths == WIDTHS else plan
+            found = box_panel(time, flux, weight, np.array([frequency]), plan)[:, 0]
+            for row in range(stars):
+                expected = _brute_force(time, flux[row], weight[row], frequency, plan)
+                assert found[row] ** 2 == pytest.approx(expected, rel=1e-4)
+
+
+def test_common_weights_take_the_same_value_as_general_ones(rng):
+    time = np.sort(rng.uniform(-3, 3, 200))
+    flux = rng.normal(0, 0.01, (30, 200))
+    weight = np.tile(rng.uniform(0.5, 2.0, 200), (30, 1)) * rng.uniform(1, 100, (30, 1))
+    frequencies = np.linspace(0.3, 2.0, 100)
+    common = box_panel(time, flux, weight, frequencies)
+    weight[0] *= rng.uniform(0.99, 1.01, 200)  # makes the whole panel general
+    general = box_panel(time, flux, weight, frequencies)
+    assert np.allclose(common[1:], general[1:], rtol=2e-5)
+
+
+def test_scale_of_the_flux_does_not_matter(rng):
+    time = np.sort(rng.uniform(-3, 3, 200))
+    flux = rng.normal(0, 1.0, (5, 200))
+    frequencies = np.linspace(0.3, 2.0, 50)
+    one = box_panel(time, flux, np.ones((5, 200)), frequencies)
+    for scale in (1e-12, 1e12):
+        other = box_panel(time, scale * flux, np.full((5, 200), scale**-2.0), frequencies)
+        assert np.allclose(other / scale, one, rtol=1e-4)
+
+
+def test_a_star_without_weights_has_no_box(rng):
+    time = np.linspace(-2, 2, 50)
+    weight = np.ones((3, 50))
+    weight[1] = 0.0
+    found = box_panel(time, rng.normal(size=(3, 50)), weight, np.linspace(0.3, 2.0, 20))
+    assert np.all(found[1] == 0)
+    assert np.all(found[[0, 2]] > 0)

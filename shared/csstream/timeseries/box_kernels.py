@@ -1,0 +1,210 @@
+"""Compiled parts of the box search. Rows of 16 or 64 stars are summed in registers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from csstream.timeseries.lanes import WIDTH, larger, load, spread, store, where_above
+
+Array = npt.NDArray[Any]
+
+NARROW: Final = WIDTH  # stars side by side in a small panel
+WIDE: Final = 4 * WIDTH
+FULLEST: Final = 0.999  # of the weight that a box may hold
+
+
+@njit(cache=True, nogil=True)
+def phase_order(
+    time: Array, frequencies: Array, bin_width: Array, bins: Array
+) -> tuple[Array, Array]:
+    """Epochs in order of their phase bins, (k, m) int32, and where each bin ends, (k, bins)."""
+    most = bins.max()
+    order = np.empty((frequencies.shape[0], time.shape[0]), np.int32)
+    last = np.zeros((frequencies.shape[0], most + 1), np.int32)
+    index = np.empty(time.shape[0], np.int32)
+    for k in range(frequencies.shape[0]):
+        n_bins, inverse, ends = bins[k], 1.0 / bin_width[k], last[k]
+        for i in range(time.shape[0]):
+            phase = time[i] * frequencies[k]
+            index[i] = min(int((phase - np.floor(phase)) * inverse), n_bins - 1)
+        for i in range(time.shape[0]):
+            ends[index[i] + 1] += 1
+        for b in range(n_bins):
+            ends[b + 1] += ends[b]
+        for i in range(time.shape[0]):
+            order[k, ends[index[i]]] = i
+            ends[index[i]] += 1
+    return order, last
+
+
+@njit(cache=True, nogil=True)
+def _wide_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Array) -> None:
+    """Running sums over the bins of rows of 64 stars."""
+    zero = spread(np.float32(0.0))
+    a, b, c, d = zero, zero, zero, zero
+    i = 0
+    for bin_ in range(n_bins + 1):
+        k = bin_ * 64
+        store(running, k, a)
+        store(running, k + 16, b)
+        store(running, k + 32, c)
+        store(running, k + 48, d)
+        end = last[bin_] if bin_ < n_bins else i
+        while i < end:
+            k = order[i] * 64
+            a = a + load(rows, k)
+            b = b + load(rows, k + 16)
+            c = c + load(rows, k + 32)
+            d = d + load(rows, k + 48)
+            i += 1
+
+
+@njit(cache=True, nogil=True)
+def _narrow_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Array) -> None:
+    """Running sums over the bins of rows of 16 stars."""
+    total = spread(np.float32(0.0))
+    i = 0
+    for bin_ in range(n_bins + 1):
+        store(running, bin_ * 16, total)
+        end = last[bin_] if bin_ < n_bins else i
+        while i < end:
+            total = total + load(rows, order[i] * 16)
+            i += 1
+
+
+@njit(cache=True, nogil=True)
+def _running_sum(
+    order: Array, last: Array, n_bins: int, more: int, rows: Array, running: Array
+) -> None:
+    """Running sums, continued for ``more`` bins around the end of the cycle; rows (m, lanes)."""
+    lanes = rows.shape[1]
+    if lanes == WIDE:
+        _wide_sum(order, last, n_bins, rows, running)
+    else:
+        _narrow_sum(order, last, n_bins, rows, running)
+    for o in range(0, lanes, WIDTH):
+        total = load(running, n_bins * lanes + o)
+        for b in range(1, more + 1):
+            store(running, (n_bins + b) * lanes + o, total + load(running, b * lanes + o))
+
+
+@njit(cache=True, nogil=True)
+def box_scales(
+    order: Array,
+    last: Array,
+    bins: Array,
+    widths: Array,
+    steps: Array,
+    share: Array,
+    least: float,
+) -> Array:
+    """``1 / sqrt(r (1 - r))`` of every box of common weights, 0 where it holds too little.
+
+    (k, widths, bins) float32.
+    """
+    most = bins.max()
+    scales = np.zeros((order.shape[0], widths.shape[0], most), np.float32)
+    running = np.empty(most + widths.max() + 1)
+    for k in range(order.shape[0]):
+        n_bins, total, i = bins[k], 0.0, 0
+        for b in range(n_bins + widths.max() + 1):
+            running[b] = total if b <= n_bins else total + running[b - n_bins]
+            while b < n_bins and i < last[k, b]:
+                total += share[order[k, i]]
+                i += 1
+        for w in range(widths.shape[0]):
+            for b in range(0, n_bins, steps[w]):
+                r = running[b + widths[w]] - running[b]
+                held = max(r * (1.0 - r), 1e-30)
+                good = (r >= least) & (r < FULLEST)
+                scales[k, w, b] = 1.0 / np.sqrt(held) if good else 0.0
+    return scales
+
+
+@njit(cache=True, nogil=True)
+def common_boxes(
+    order: Array,
+    last: Array,
+    bins: Array,
+    widths: Array,
+    steps: Array,
+    scales: Array,
+    rows: Array,
+    best: Array,
+) -> None:
+    """Largest SR of all boxes into ``best`` (k, stars), weights common; rows (groups, m, lanes)."""
+    lanes = rows.shape[2]
+    running = np.empty((bins.max() + widths.max() + 1, lanes), np.float32)
+    for g in range(rows.shape[0]):
+        for k in range(order.shape[0]):
+            _running_sum(order[k], last[k], bins[k], widths.max(), rows[g], running)
+            for o in range(0, lanes, WIDTH):
+                found = spread(np.float32(0.0))
+                for w in range(widths.shape[0]):
+                    further = widths[w] * lanes
+                    for b in range(0, bins[k], steps[w]):
+                        place = b * lanes + o
+                        dip = load(running, place) - load(running, place + further)
+                        found = larger(dip * spread(scales[k, w, b]), found)
+                store(best[k], g * lanes + o, found)
+
+
+@njit(cache=True, nogil=True)
+def general_boxes(
+    order: Array,
+    last: Array,
+    bins: Array,
+    widths: Array,
+    steps: Array,
+    least: Array,
+    rows: Array,
+    shares: Array,
+    best: Array,
+) -> None:
+    """Largest SR² of all boxes into ``best`` (k, stars), each star with its own weights."""
+    lanes = rows.shape[2]
+    size = bins.max() + widths.max() + 1
+    product = np.empty((size, lanes), np.float32)
+    share = np.empty((size, lanes), np.float32)
+    for g in range(rows.shape[0]):
+        for k in range(order.shape[0]):
+            _running_sum(order[k], last[k], bins[k], widths.max(), rows[g], product)
+            _running_sum(order[k], last[k], bins[k], widths.max(), shares[g], share)
+            for o in range(0, lanes, WIDTH):
+                floor = load(least, g * lanes + o)
+                _best_of_row(product, share, bins[k], widths, steps, floor, o, best[k], g)
+
+
+@njit(cache=True, nogil=True)
+def _best_of_row(
+    product: Array,
+    share: Array,
+    n_bins: int,
+    widths: Array,
+    steps: Array,
+    least: Any,
+    offset: int,
+    best: Array,
+    group: int,
+) -> None:
+    """Best box of 16 stars. Fractions are compared crosswise: divisions would cost the most."""
+    lanes = product.shape[1]
+    zero, one = spread(np.float32(0.0)), spread(np.float32(1.0))
+    fullest = spread(np.float32(FULLEST))
+    above, below = zero, one
+    for w in range(widths.shape[0]):
+        further = widths[w] * lanes
+        for b in range(0, n_bins, steps[w]):
+            place = b * lanes + offset
+            dip = larger(load(product, place) - load(product, place + further), zero)
+            held = load(share, place + further) - load(share, place)
+            dip = where_above(least, held, zero, where_above(fullest, held, dip, zero))
+            square, outside = dip * dip, held * (one - held)
+            new, old = square * below, above * outside
+            above = where_above(new, old, square, above)
+            below = where_above(new, old, outside, below)
+    store(best, group * lanes + offset, above / below)
