@@ -16,8 +16,9 @@ from csstream.timeseries import significance
 from csstream.timeseries.box_search import BINS as BOX_BINS
 from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.calibration import PreparedPanel, prepare_panel
+from csstream.timeseries.false_alarms import false_alarms
 from csstream.timeseries.features import SCALARS, scalars_of
-from csstream.timeseries.grids import box_grid, period_limits, sinusoid_grid
+from csstream.timeseries.grids import FrequencyGrid, box_grid, period_limits, sinusoid_grid
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.lomb_scargle import lomb_scargle_panel
 from csstream.timeseries.look import Look, Trials, look_at
@@ -29,6 +30,7 @@ from csstream.timeseries.periods import (
     top_peaks,
 )
 from csstream.timeseries.result import ExaminationResult, assemble
+from csstream.timeseries.scores import score_panel
 from csstream.timeseries.search import Search
 from csstream.timeseries.settings import ExamineSettings
 
@@ -92,30 +94,21 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
         ),
         max(sinusoids.count / settings.sinusoid_oversampling, 1.0),
     )
-    snr, power_ls, fap = _cheap_statistics(panel, residue, power, trials)
+    scores = score_panel(
+        time, panel.flux, panel.weight,
+        _highest(residue, boxes), _highest(power, sinusoids), trials.boxes, trials.sinusoids,
+    )  # fmt: skip
     return Search(
-        origin, time, boxes, sinusoids, residue, power, trials, snr,
-        significance.sde(residue), power_ls, fap,
+        origin, time, boxes, sinusoids, residue, power, trials, scores.snr_bls,
+        significance.sde(residue), scores.power, scores, false_alarms(scores, panel.epochs),
     )  # fmt: skip
 
 
-def _cheap_statistics(
-    panel: PreparedPanel, residue: Array, power: Array, trials: Trials
-) -> tuple[Array, Array, Array]:
-    """snr_bls, power_ls and the smaller false-alarm probability, (n,) each."""
-    total = panel.weight.sum(axis=1)
-    points = np.maximum(panel.epochs, 1)
-    mean = (panel.weight * panel.flux).sum(axis=1) / np.where(total > 0, total, 1.0)
-    chi2 = (panel.weight * (panel.flux - mean[:, None]) ** 2).sum(axis=1)
-    best = residue.max(axis=1, initial=0.0).astype(np.float64)
-    rest = np.maximum((chi2 - best**2 * total) / np.maximum(points - 5, 1), 1.0)
-    snr = best * np.sqrt(total / rest)
-    power_ls = power.max(axis=1, initial=0.0).astype(np.float64)
-    fap = np.minimum(
-        significance.fap_box(snr, trials.boxes),
-        significance.fap_harmonics(power_ls, np.ones(len(power_ls)), points, trials.sinusoids),
-    )
-    return snr, power_ls, fap
+def _highest(spectrum: Array, grid: FrequencyGrid) -> Array:
+    """Frequency (n,) [1/day] of each star's highest peak; 0 where the grid is empty."""
+    if not grid.count:
+        return np.zeros(len(spectrum))
+    return np.asarray(grid.frequencies[np.argmax(spectrum, axis=1)])
 
 
 def look_at_shortlist(

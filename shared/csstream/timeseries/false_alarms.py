@@ -165,19 +165,21 @@ def write_table(path: Path, table: NullTable) -> None:
 
 def table_from(content: dict[str, Any]) -> NullTable:
     """Make a table of what a file held; ``ValueError`` or ``KeyError`` when that does not fit."""
-    axes = {name: np.array(content[name], float) for name in ("epochs", "growths", "log10_p")}
-    shape = tuple(len(axis) for axis in axes.values())
-    tails = {}
-    for name in ("box", "wave"):
-        score = np.array(content[name]["score"], float)
-        slope = np.array(content[name]["slope"], float)
-        if score.shape != shape or slope.shape != shape[:2] or np.any(np.diff(score) < 0):
-            raise ValueError(f"the {name} tail does not fit its axes or does not rise")
-        tails[name] = Tail(score, slope)
-    pair = np.array(content["pair"], float)
-    if pair.shape != shape[2:] or any(np.any(np.diff(axes[a]) <= 0) for a in ("epochs", "growths")):
+    epochs, growths, log10_p, pair = (
+        np.array(content[name], float) for name in ("epochs", "growths", "log10_p", "pair")
+    )
+    shape = (len(epochs), len(growths), len(log10_p))
+    if pair.shape != log10_p.shape or np.any(np.diff(epochs) <= 0) or np.any(np.diff(growths) <= 0):
         raise ValueError("axes do not rise, or the pair does not fit")
     return NullTable(
-        **axes, **tails, pair=pair,
-        verified=float(content["verified"]), note=str(content["note"]),
+        epochs, growths, log10_p,
+        _tail_from(content["box"], shape), _tail_from(content["wave"], shape), pair,
+        float(content["verified"]), str(content["note"]),
     )  # fmt: skip
+
+
+def _tail_from(content: dict[str, Any], shape: tuple[int, int, int]) -> Tail:
+    score, slope = np.array(content["score"], float), np.array(content["slope"], float)
+    if score.shape != shape or slope.shape != shape[:2] or np.any(np.diff(score) < 0):
+        raise ValueError("a tail does not fit its axes or does not rise")
+    return Tail(score, slope)

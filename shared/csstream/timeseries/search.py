@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from csstream.timeseries.false_alarms import FalseAlarms
 from csstream.timeseries.grids import FrequencyGrid
 from csstream.timeseries.look import Trials
+from csstream.timeseries.scores import Scores
 
 Array = npt.NDArray[Any]
 
@@ -27,4 +29,10 @@ class Search:
     snr_bls: Array  # (n,)
     sde: Array  # (n,)
     power_ls: Array  # (n,)
-    fap: Array  # (n,) smaller of the two searches
+    scores: Scores
+    alarms: FalseAlarms
+
+    @property
+    def fap(self) -> Array:
+        """Probability that noise alone stands out so much in one look at one star, (n,)."""
+        return self.alarms.probability
