@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.errors import FrameError
 from csstream.imaging.finding.candidates import Candidates, DetectionStrategy
 from csstream.imaging.finding.saturated import beside_saturated, saturated_stars
 from csstream.imaging.fit.confusion import Confusion, crowding, freed, widened
 from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.fit.rounds import Fitted, fit_in_rounds, is_real
-from csstream.imaging.frames.background import (
-    Background,
-    estimate_background,
-)
+from csstream.imaging.frames.background import Background, estimate_background
 from csstream.imaging.frames.checks import check_pixels, with_hidden_noise
-from csstream.imaging.frames.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.matching import merge_close
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.measured import Measured, ReferenceStars, place, tie
-from csstream.imaging.psf.estimate import PsfEstimate, estimate_psf
+from csstream.imaging.measured import Measured, ReferenceStars, depth_of, place, tie
+from csstream.imaging.preparation import Stopwatch, cleaned, first_psf
+from csstream.imaging.psf.estimate import PsfEstimate
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.source_flags import source_flags
 from csstream.imaging.source_table import SourceTable, magnitudes
@@ -77,12 +70,12 @@ def measure_frame(
     """
     steps = _Steps(frame, strategy, settings or MeasureSettings())
     measured = steps.run(nominal_psf)
-    with steps.timed("astrometry"):
+    with steps.watch.timed("astrometry"):
         measured = place(measured, frame, reference)
     if reference is not None:
-        with steps.timed("zero_point"):
+        with steps.watch.timed("zero_point"):
             measured = tie(measured, reference)
-    return replace(measured, timings=steps.timings)
+    return replace(measured, timings=steps.watch.seconds)
 
 
 class _Steps:
@@ -93,65 +86,26 @@ class _Steps:
     ) -> None:
         check_pixels(frame)
         self.frame, self.strategy, self.settings = frame, strategy, settings
-        self.timings: dict[str, float] = {}
+        self.watch = Stopwatch()
         given = settings.min_snr
         self.min_snr = getattr(strategy, "min_snr", DEFAULT_SNR) if given is None else given
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
-
     def run(self, nominal_psf: PixelPsf | None) -> Measured:
         frame, s = self.frame, self.settings
-        with self.timed("background"):
+        with self.watch.timed("background"):
             background = estimate_background(frame.image, frame.mask, s.background_mesh)
             frame = self.frame = with_hidden_noise(frame, background.level)
-        with self.timed("psf"):
-            estimate = self._psf(nominal_psf)
-        with self.timed("cosmic_rays"):
-            clean, hits = self._clean(frame, background, estimate)
-        with self.timed("detect"):
+        with self.watch.timed("psf"):
+            estimate = first_psf(frame, nominal_psf)
+        with self.watch.timed("cosmic_rays"):
+            clean, hits = cleaned(frame, background, estimate, cosmic_rays=s.cosmic_rays)
+        with self.watch.timed("detect"):
             found = self._candidates(clean, background, estimate.psf.central)
-        with self.timed("fit"):
+        with self.watch.timed("fit"):
             fitted = self._fit(clean, background, estimate, found)
-        with self.timed("table"):
+        with self.watch.timed("table"):
             sources = self._table(clean, fitted)
-        return self._measured(sources, fitted, int(hits))
-
-    def _psf(self, nominal: PixelPsf | None) -> PsfEstimate:
-        if self.frame.psf is not None:
-            return PsfEstimate(self.frame.psf, "extension", 0, 0.01, nominal)
-        estimate = estimate_psf(self.frame, nominal)
-        if estimate is None:
-            raise FrameError(
-                "no_psf",
-                "no PSF extension, too few bright stars to make one, and no nominal PSF given: "
-                "write one into the instrument file's section [psf]",
-            )
-        return estimate
-
-    def _clean(
-        self, frame: Frame, background: Background, estimate: PsfEstimate
-    ) -> tuple[Frame, int]:
-        """Mask the cosmic rays and fill what a detector must not see."""
-        image = frame.image
-        blind = (frame.flags & Flag.MASKED) != 0
-        hits = np.zeros(frame.shape, bool)
-        if self.settings.cosmic_rays:
-            hits, image = find_cosmic_rays(
-                image,
-                frame.mask,
-                background.level,
-                estimate.psf.central,
-                frame.read_noise,
-                background.rms,
-                estimate.error,
-            )
-        flags = frame.flags | np.where(hits, np.int32(Flag.COSMIC_RAY), np.int32(0))
-        filled = fill_masked(image, blind, background.level)
-        return replace(frame, image=filled, mask=frame.mask | hits, flags=flags), int(hits.sum())
+        return self._measured(sources, fitted, hits)
 
     def _candidates(self, frame: Frame, background: Background, psf: PixelPsf) -> Candidates:
         raw = self.strategy.detect(frame, background, psf)
@@ -165,7 +119,6 @@ class _Steps:
     def _fit(
         self, frame: Frame, background: Background, estimate: PsfEstimate, found: Candidates
     ) -> Fitted:
-        # What was filled for the detector is masked: the fit does not see it.
         return fit_in_rounds(
             frame,
             background.level,
@@ -216,7 +169,7 @@ class _Steps:
             background=float(np.median(fitted.fit.background)) / frame.exposure_time,
             zero_point=frame.zero_point,
             zero_point_err=math.nan,
-            depth=_depth(sources, frame.zero_point),
+            depth=depth_of(sources, frame.zero_point),
             saturated=int(np.count_nonzero(sources.flags & Flag.SATURATED)),
             cosmic_ray_pixels=hits,
         )
@@ -229,12 +182,3 @@ def _from_outside(
     ny, nx = shape
     border = (fit.x < EDGE) | (fit.y < EDGE) | (fit.x > nx - 1 - EDGE) | (fit.y > ny - 1 - EDGE)
     return border & (fit.chi2 > poor_chi2)
-
-
-def _depth(sources: SourceTable, zero_point: float) -> float:
-    """Five-sigma magnitude from the errors of the fainter half."""
-    if len(sources) < 4:
-        return math.nan
-    faint = sources.flux <= np.median(sources.flux)
-    noise = float(np.nanmedian(sources.flux_err[faint]))
-    return zero_point - 2.5 * math.log10(5.0 * noise) if noise > 0.0 else math.nan

@@ -24,4 +24,7 @@ class MeasureSettings:
     background_mesh: int = DEFAULT_MESH  # [pixel]
     poor_chi2: float = 5.0
     cosmic_rays: bool = True
+    listed_prior: float = 0.02  # [pixel] of a listed star around its place on the frame
+    listed_iterations: int = 3
+    extras_snr: float = 5.0  # [sigma] in the residual of the list's fit; 0: nothing is looked for
     threads: int = 1  # of the joint fit; the result does not depend on it

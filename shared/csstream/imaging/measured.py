@@ -90,3 +90,12 @@ def tie(measured: Measured, reference: ReferenceStars) -> Measured:
         zero_point_err=error,
         depth=measured.depth + delta,
     )
+
+
+def depth_of(sources: SourceTable, zero_point: float) -> float:
+    """Return the five-sigma magnitude from the errors of the fainter half."""
+    if len(sources) < 4:
+        return math.nan
+    faint = sources.flux <= np.median(sources.flux)
+    noise = float(np.nanmedian(sources.flux_err[faint]))
+    return zero_point - 2.5 * math.log10(5.0 * noise) if noise > 0.0 else math.nan

@@ -87,6 +87,8 @@ def _iterate(state: FitState) -> int:
     s = state.settings
     used = 0
     state.evaluate(wings=True)
+    if s.sky_first:
+        state.correct_sky()
     for used in range(1, s.iterations + 1):
         state.assemble()
         moving = state.advance(s.cg_tolerance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ class FitSettings:
     error_radius_fwhm: float = 2.7  # [FWHM] neighbours in the local inverse
     error_neighbours: int = 12
     background_mesh: int = DEFAULT_MESH  # [pixel]; 0 keeps the background as given
+    sky_first: bool = False  # correct the sky before the first step: the stars' light is known
     settled: float = 0.01  # the fit ends early when a smaller share of the stars still moves
     threads: int = 1  # results do not depend on it
 
@@ -56,3 +57,11 @@ class FitResult:
     residual: Image  # (ny, nx) image − sky − stars; zero where masked
     weight: Image  # (ny, nx) one over the variance; zero where masked
     iterations: int
+
+    def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> FitResult:
+        """Return the stars chosen by a mask or by indices, on the same images."""
+        names = (
+            "x", "y", "flux", "x_err", "y_err", "flux_err", "chi2", "centre", "contamination",
+            "share", "converged",
+        )  # fmt: skip
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
