@@ -17,6 +17,13 @@ import numpy.typing as npt
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.detector import PLAIN, Defects, DetectorEffects, draw_defects
+from csstream.simulation.epochs import (
+    SECONDS_PER_DAY,
+    Orbit,
+    Steadiness,
+    draw_epochs,
+    start_times,
+)
 from csstream.simulation.field import Field, FieldSettings, draw_field
 from csstream.simulation.frame_files import FrameFacts, FrameWriter, field_wcs
 from csstream.simulation.frames import background_level, render_frame, uneven_background
@@ -34,7 +41,6 @@ from csstream.simulation.truth import write_frames_table, write_truth
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
-SECONDS_PER_DAY = 86400.0
 WIDTH_STEP = 0.02  # relative width between the nominal PSF and the two that are mixed
 
 
@@ -56,6 +62,17 @@ class SurveySettings:
     compress: bool = True  # RICE tiles, lossless
     optics: Optics = "analytic"  # "galsim": aberrations that vary over the field
     effects: DetectorEffects = PLAIN  # of the detector; its defects stay all the survey
+    orbit: Orbit | None = None  # gaps, sky and breathing of a low orbit; None: steady cadence
+
+    @property
+    def steadiness(self) -> Steadiness:
+        """Return how far exposures differ from one another."""
+        return Steadiness(
+            dither=self.dither,
+            psf_jitter=self.psf_jitter,
+            shape_jitter=self.shape_jitter,
+            zero_point_jitter=self.zero_point_jitter,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,24 +84,13 @@ class SurveyResult:
     frames: Path
 
 
-@dataclass(frozen=True)
-class _Epochs:
-    """Per-frame quantities of one detector; all arrays have shape (frames,)."""
-
-    start: FloatArray  # [day] MJD TAI
-    mid: FloatArray  # [day] MJD TAI
-    dither: FloatArray  # (frames, 2) [pixel] x and y
-    psf_scale: FloatArray  # relative width
-    zero_point: FloatArray  # [mag] of this frame
-    ellipticity: FloatArray  # (frames, 2) added to the PSF's shape
-
-
 def exposure_times(settings: SurveySettings) -> tuple[FloatArray, FloatArray]:
     """Return the starts and the middles of all exposures, MJD TAI [day], shape (frames,)."""
     cadence = settings.instrument.cadence
     interval = cadence.interval if settings.interval is None else settings.interval
-    steps = np.arange(settings.frames, dtype=np.float64)
-    start = settings.start_mjd_tai + steps * (interval / SECONDS_PER_DAY)
+    start = start_times(
+        settings.frames, settings.start_mjd_tai, interval, cadence.exposure_time, settings.orbit
+    )
     return start, start + 0.5 * cadence.exposure_time / SECONDS_PER_DAY
 
 
@@ -148,7 +154,14 @@ class _Detector:
         field_seed, epoch_seed, noise_seed, optics_seed, defect_seed = seed.spawn(5)
         start, mid = exposure_times(settings)
         self.noise_seeds = noise_seed.spawn(settings.frames)
-        self.epochs = _draw_epochs(settings, start, mid, np.random.default_rng(epoch_seed))
+        self.epochs = draw_epochs(
+            np.random.default_rng(epoch_seed),
+            start,
+            settings.instrument.cadence.exposure_time,
+            settings.instrument.photometry.zero_point,
+            settings.steadiness,
+            settings.orbit,
+        )
         self.telescope = _telescope(settings, np.random.default_rng(optics_seed))
         self.psf = self.telescope.nominal
         self.defects, self.background = _detector(settings, np.random.default_rng(defect_seed))
@@ -174,6 +187,7 @@ class _Detector:
         facts = self._facts(index)
         settings = self.settings
         e1, e2 = self.epochs.ellipticity[index].tolist()
+        dark = background_level(settings.instrument, sky=0.0)
         change = 10.0 ** (0.4 * (facts.zero_point - settings.instrument.photometry.zero_point))
         image = render_frame(
             np.random.default_rng(self.noise_seeds[index]),
@@ -182,7 +196,7 @@ class _Detector:
             self.telescope.at(facts.psf_scale, (e1, e2)),
             settings.field.shape,
             relative_flux=self.field.relative_flux(self.curves[:, index]) * change,
-            background=self.background,
+            background=dark + (self.background - dark) * float(self.epochs.sky[index]),
             effects=settings.effects,
             defects=self.defects,
         )
@@ -251,18 +265,3 @@ def _detector(
         return None, background_level(instrument)
     defects = draw_defects(rng, shape, effects)
     return defects, uneven_background(rng, shape, instrument, rms=effects.gradient)
-
-
-def _draw_epochs(
-    settings: SurveySettings, start: FloatArray, mid: FloatArray, rng: np.random.Generator
-) -> _Epochs:
-    n = settings.frames
-    zero_point = settings.instrument.photometry.zero_point
-    return _Epochs(
-        start=start,
-        mid=mid,
-        dither=rng.uniform(-settings.dither, settings.dither, (n, 2)),
-        psf_scale=1.0 + settings.psf_jitter * rng.standard_normal(n),
-        zero_point=zero_point + settings.zero_point_jitter * rng.standard_normal(n),
-        ellipticity=settings.shape_jitter * rng.standard_normal((n, 2)),
-    )
