@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csstream.timeseries.calibration import drop_brightenings, drop_isolated_dips, prepare_panel
+from csstream.timeseries.calibration import prepare_panel
 from csstream.timeseries.errors import TimeseriesError
+from csstream.timeseries.outliers import drop_brightenings, drop_isolated_dips
 
 
 def test_errors_become_those_of_the_scatter(rng, space_time, make_panel):

@@ -17,7 +17,9 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-def scrambled(time: Array, flux: Array, weight: Array, block: float, rng: np.random.Generator) -> tuple[Array, Array]:
+def scrambled(
+    time: Array, flux: Array, weight: Array, block: float, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """Put blocks of time into another order, the same for all stars; (n, m) each.
 
     Times stay; the epochs' fluxes and weights change places in blocks of ``block`` [day], each

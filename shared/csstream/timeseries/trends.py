@@ -37,18 +37,19 @@ def remove_shared_trend(relative: Array, error: Array, steady: Array) -> Array:
     if np.count_nonzero(steady) < FEWEST_STARS:
         return relative
     used = np.isfinite(relative) & np.isfinite(error)
-    scale = np.where(used, error, 1.0)
-    normal = np.where(used, relative / scale, 0.0)
+    scale = np.where(used, error, 1.0).astype(np.float32)
+    normal = np.where(used, relative / scale, 0.0).astype(np.float32)
     spread = np.sqrt(np.sum(normal**2, axis=1) / np.maximum(used.sum(axis=1), 1))
     spread = np.where(spread > 0, spread, 1.0)[:, None]
     clipped = np.clip(normal / spread, -CLIP, CLIP)
+    seen = used.astype(np.float32)
     quiet = clipped * steady[:, None]
-    own = steady * _coefficients(quiet, used)
-    if not _stands_out(quiet[steady], own[steady], used[steady]):
+    own = steady * _coefficients(quiet, seen)
+    if not _stands_out(quiet[steady], own[steady], seen[steady]):
         return relative
     top = (own @ clipped)[None, :] - own[:, None] * clipped
-    bottom = (own**2 @ used)[None, :] - (own**2)[:, None] * used
-    without = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0) * used
+    bottom = (own**2 @ seen)[None, :] - (own**2)[:, None] * seen
+    without = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0) * seen
     norm = np.maximum(np.sum(without**2, axis=1), 1e-12)
     slope = np.sum(without * clipped, axis=1) / norm
     explained = slope**2 * norm / np.maximum(np.sum(clipped**2, axis=1), 1e-12)
