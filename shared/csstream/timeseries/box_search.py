@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from csstream.timeseries import box_kernels as kernels
+from csstream.timeseries.shares import common_share, normalised
 
 Array = npt.NDArray[Any]
 
@@ -25,7 +26,6 @@ WIDTHS: Final = (2, 3, 5, 8, 13, 20)  # of the box, in bins
 STEPS: Final = (1, 1, 2, 2, 4, 6)  # between tried starts, in bins
 POINTS_IN_BOX: Final = 2.5  # weight a box must hold, in mean points: one outlier is no box
 CHUNK: Final = 64  # frequencies whose phase order is kept at a time
-COMMON: Final = 1e-6  # relative difference of weights that still counts as common
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +98,12 @@ def box_panel(
     """
     frequencies = np.ascontiguousarray(frequencies, np.float64)
     boxes = fraction_boxes(len(frequencies)) if boxes is None else boxes
-    product, share, scatter = _normalised(flux, weight)
+    product, share, scatter = normalised(flux, weight)
     lanes = kernels.WIDE if len(product) > kernels.NARROW else kernels.NARROW
     rows = _rows(product, lanes)
     best = np.zeros((len(frequencies), len(rows) * lanes), np.float32)
     least = points / np.maximum(np.count_nonzero(weight, axis=1), 1)
-    common = _common_share(share)
+    common = common_share(share)
     widths, steps = np.array(boxes.widths), np.array(boxes.steps)
     shares = None if common is not None else _rows(share, lanes)
     floor = _rows(least[:, None], lanes).ravel()
@@ -121,24 +121,6 @@ def box_panel(
     if shares is not None:
         best = np.sqrt(best)
     return np.ascontiguousarray(best.T[: len(product)]) * scatter[:, None].astype(np.float32)
-
-
-def _normalised(flux: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Weights over their sum, times deviations over their scatter; the shares; the scatter (n,)."""
-    total = weight.sum(axis=1)
-    share = weight / np.where(total > 0, total, 1.0)[:, None]
-    centred = flux - (share * flux).sum(axis=1)[:, None]
-    scatter = np.sqrt((share * centred**2).sum(axis=1))
-    return share * (centred / np.where(scatter > 0, scatter, 1.0)[:, None]), share, scatter
-
-
-def _common_share(share: Array) -> Array | None:
-    """The weights that all stars share, (m,), or None when they differ."""
-    used = share[share.any(axis=1)]
-    if len(used) == 0:
-        return np.zeros(share.shape[1])
-    same = np.all(np.abs(used - used[0]) <= COMMON * used[0])
-    return np.ascontiguousarray(used[0], np.float64) if same else None
 
 
 def _rows(values: Array, lanes: int) -> Array:

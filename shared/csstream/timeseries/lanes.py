@@ -11,9 +11,9 @@ from __future__ import annotations
 import operator
 from typing import Any, Final
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.core.extending import (  # type: ignore[attr-defined]
+from numba.core.extending import (
     intrinsic,
     lower_builtin,
     models,
