@@ -11,9 +11,10 @@ from scipy.spatial import cKDTree
 
 from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.frames.frame import Image
-from csstream.imaging.psf import patch_kernels as kernels
 from csstream.imaging.psf.blur import core_of
 from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.imaging.psf.patch_light import cut_patches
+from csstream.imaging.psf.patch_solve import solve_patches
 from csstream.imaging.psf.pixel_psf import PixelPsf
 
 Float = npt.NDArray[np.float64]
@@ -160,7 +161,7 @@ def cut(
         weight=np.empty((n, side, side)),
         sky_prior=LOOSE_SKY_PRIOR if faint > 0.0 else SKY_PRIOR,
     )
-    kernels.cut_patches(
+    cut_patches(
         photons.image, fit.background, fit.residual, fit.weight,
         max(photons.read_noise, 0.1) ** 2, photons.psf_error, *_optics(psf, patches),
         patches.anchor_x, patches.anchor_y,
@@ -184,7 +185,7 @@ def systems(patches: Patches, psf: FieldPsf, modes: Float, tolerance: float) -> 
     before = centre - modes.shape[1] // 2
     after = terms.shape[1] - modes.shape[1] - before
     padded = np.pad(modes, ((0, 0), (before, after), (before, after)))
-    kernels.solve_patches(
+    solve_patches(
         patches.bare, patches.weight, terms, field, np.ascontiguousarray(padded.transpose(1, 2, 0)),
         step, centre, patches.anchor_x, patches.anchor_y, patches.start, patches.free,
         patches.x, patches.y, patches.flux, tolerance, patches.sky_prior,

@@ -1,9 +1,8 @@
 """Compiled kernels of the PSF fit: the small least-squares problem around each bright star.
 
-A *patch* is the square of pixels around one bright star. Its *members* are the stars that shine
-into it; the *free* ones among them, the bright star first, have their flux and position fitted
-along, as has a constant sky. What remains for the PSF's modes is their normal matrix with all
-those projected out. Members of patch k are ``start[k]`` to ``start[k + 1]`` of the member arrays.
+Of a patch's members (see :mod:`csstream.imaging.psf.patch_light`) the *free* ones, the bright star
+first, have their flux and position fitted along, as has a constant sky. What remains for the PSF's
+modes is their normal matrix with all those projected out.
 """
 
 from __future__ import annotations
@@ -15,165 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.psf.kernels import spline_slopes, spline_weights
+from csstream.imaging.psf.patch_light import add_modes, add_star, fill_star, local_table
 
 Float = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
 Int = npt.NDArray[np.int64]
 
 MODE_SHARE = 0.02  # of the bright star's flux: a fainter member's modes do not matter
-
-
-@njit(cache=True, nogil=True)
-def local_table(terms: Float, weights: Float, table: Float) -> None:
-    """Write Σ weights[t] terms[t], the PSF at one place of the field, to ``table`` (K, K)."""
-    table[:] = weights[0] * terms[0]
-    for t in range(1, terms.shape[0]):
-        table += weights[t] * terms[t]
-
-
-@njit(cache=True, nogil=True)
-def first_last(origin: int, step: int, size: int, side: int) -> tuple[int, int]:
-    """Range of pixels whose four taps, from ``origin`` in steps of ``step``, lie in a table."""
-    low = 0 if origin >= 0 else (-origin + step - 1) // step
-    high = (size - 4 - origin) // step + 1
-    return min(low, side), max(min(high, side), min(low, side))
-
-
-@njit(cache=True, nogil=True)
-def fill_star(table: Float, step: int, centre: int, left: float, low: float, out: Float) -> None:
-    """Write a star's response and its slopes by position to ``out`` (3, side, side).
-
-    ``left`` and ``low`` are the offsets of the first pixel from the star [pixel]; beyond the
-    table's edge a star is dark.
-    """
-    side, n = out.shape[1], table.shape[0]
-    wx, wy, sx, sy = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
-    u, v = left * step + centre, low * step + centre
-    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
-    spline_weights(u - i0 - 1, wx)
-    spline_weights(v - j0 - 1, wy)
-    spline_slopes(u - i0 - 1, sx)
-    spline_slopes(v - j0 - 1, sy)
-    first, last = first_last(i0, step, n, side)
-    bottom, top = first_last(j0, step, n, side)
-    out[:] = 0.0
-    for j in range(bottom, top):
-        for b in range(4):
-            taps = table[j0 + j * step + b]
-            weight, slope = wy[b], -step * sy[b]
-            for i in range(first, last):
-                at = i0 + i * step
-                c0, c1, c2, c3 = taps[at], taps[at + 1], taps[at + 2], taps[at + 3]
-                line = wx[0] * c0 + wx[1] * c1 + wx[2] * c2 + wx[3] * c3
-                out[0, j, i] += weight * line
-                out[1, j, i] -= weight * step * (sx[0] * c0 + sx[1] * c1 + sx[2] * c2 + sx[3] * c3)
-                out[2, j, i] += slope * line
-
-
-@njit(cache=True, nogil=True)
-def add_star(
-    table: Float, step: int, centre: int, left: float, low: float, flux: float, out: Float
-) -> None:
-    """Add a star's light to ``out`` (side, side); arguments as :func:`fill_star`."""
-    side, n = out.shape[0], table.shape[0]
-    wx, wy = np.empty(4), np.empty(4)
-    u, v = left * step + centre, low * step + centre
-    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
-    spline_weights(u - i0 - 1, wx)
-    spline_weights(v - j0 - 1, wy)
-    first, last = first_last(i0, step, n, side)
-    bottom, top = first_last(j0, step, n, side)
-    for j in range(bottom, top):
-        for b in range(4):
-            taps = table[j0 + j * step + b]
-            f = flux * wy[b]
-            w0, w1, w2, w3 = f * wx[0], f * wx[1], f * wx[2], f * wx[3]
-            for i in range(first, last):
-                at = i0 + i * step
-                line = w0 * taps[at] + w1 * taps[at + 1] + w2 * taps[at + 2] + w3 * taps[at + 3]
-                out[j, i] += line
-
-
-@njit(cache=True, nogil=True)
-def add_modes(
-    modes: Float,
-    step: int,
-    centre: int,
-    left: float,
-    low: float,
-    flux: float,
-    side: int,
-    out: Float,
-) -> None:
-    """Add a star's modes, from coefficients (K, K, q), to ``out`` (side², q)."""
-    n, q = modes.shape[0], modes.shape[2]
-    wx, wy = np.empty(4), np.empty(4)
-    u, v = left * step + centre, low * step + centre
-    i0, j0 = math.floor(u) - 1, math.floor(v) - 1
-    spline_weights(u - i0 - 1, wx)
-    spline_weights(v - j0 - 1, wy)
-    first, last = first_last(i0, step, n, side)
-    bottom, top = first_last(j0, step, n, side)
-    for j in range(bottom, top):
-        for i in range(first, last):
-            target = out[j * side + i]
-            for b in range(4):
-                row = modes[j0 + j * step + b]
-                for a in range(4):
-                    weight = flux * wy[b] * wx[a]
-                    taps = row[i0 + i * step + a]
-                    for m in range(q):
-                        target[m] += weight * taps[m]
-
-
-@njit(cache=True, nogil=True)
-def cut_patches(
-    image: Single,
-    background: Single,
-    residual: Single,
-    weight: Single,
-    noise2: float,
-    psf_error: float,
-    terms: Float,
-    field: Float,
-    step: int,
-    centre: int,
-    anchor_x: Int,
-    anchor_y: Int,
-    start: Int,
-    x: Float,
-    y: Float,
-    flux: Float,
-    bare: Float,
-    weights: Float,
-) -> None:
-    """Write each patch with its members' light put back, and its weights; both (n, side, side).
-
-    ``terms`` (t, K, K) and ``field`` (n, t) are the PSF with which the residual was made. What
-    its error ``psf_error`` took from the weights is given back: here it is to be seen.
-    """
-    ny, nx = residual.shape
-    n, side = bare.shape[0], bare.shape[1]
-    half = side // 2
-    table = np.empty(terms.shape[1:])
-    for k in range(n):
-        left, low = anchor_x[k] - half, anchor_y[k] - half
-        for j in range(side):
-            for i in range(side):
-                row, column = low + j, left + i
-                inside = row >= 0 and row < ny and column >= 0 and column < nx
-                bare[k, j, i] = residual[row, column] if inside else 0.0
-                weights[k, j, i] = 0.0
-                if inside:
-                    sky = background[row, column]
-                    stars = max(image[row, column] - sky - residual[row, column], np.float32(0.0))
-                    photons = max(sky, np.float32(0.0)) + stars + noise2
-                    more = 1.0 + (psf_error * stars) ** 2 / photons
-                    weights[k, j, i] = weight[row, column] * more
-        local_table(terms, field[k], table)
-        for m in range(start[k], start[k + 1]):
-            add_star(table, step, centre, left - x[m], low - y[m], flux[m], bare[k])
 
 
 @njit(cache=True, nogil=True)
