@@ -7,7 +7,11 @@ import pytest
 
 from csstream.imaging.finding.candidates import Candidates
 from csstream.imaging.finding.classical import ClassicalStrategy
-from csstream.imaging.finding.saturated import beside_saturated, saturated_stars
+from csstream.imaging.finding.saturated import (
+    clear_of_saturated,
+    saturated_pixels,
+    saturated_stars,
+)
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.psf.pixel_psf import moffat_psf
@@ -32,7 +36,7 @@ def bright_frame(x, y, flux, *, bleed=0):
 
 def test_the_start_is_near_the_truth() -> None:
     frame, level = bright_frame([40.3, 75.0], [39.8, 20.4], [1e6, 3e5])
-    found = saturated_stars(frame, level, PSF)
+    found = saturated_stars(frame, saturated_pixels(frame), level, PSF)
     order = np.argsort(-found.flux)
     np.testing.assert_allclose(found.x[order], [40.3, 75.0], atol=0.5)
     np.testing.assert_allclose(found.y[order], [39.8, 20.4], atol=0.5)
@@ -41,7 +45,7 @@ def test_the_start_is_near_the_truth() -> None:
 
 def test_a_bleeding_trail_does_not_move_the_star() -> None:
     frame, level = bright_frame([40.3], [39.8], [1e6], bleed=15)
-    found = saturated_stars(frame, level, PSF)
+    found = saturated_stars(frame, saturated_pixels(frame), level, PSF)
     assert len(found) == 1
     assert found.y[0] == pytest.approx(39.8, abs=0.7)
 
@@ -59,10 +63,10 @@ def test_candidates_on_flat_tops_give_way() -> None:
     frame, _ = bright_frame([40.3], [39.8], [1e6])
     one = np.ones(3)
     candidates = Candidates(np.array([40.0, 43.0, 60.0]), np.array([40.0, 40.0, 40.0]), one, one)
-    kept = beside_saturated(candidates, frame)
+    kept = clear_of_saturated(candidates, saturated_pixels(frame))
     assert list(kept) == [False, False, True]
 
 
 def test_a_frame_without_flat_tops_has_none() -> None:
     frame, level = bright_frame([40.3], [39.8], [1e4])
-    assert len(saturated_stars(frame, level, PSF)) == 0
+    assert len(saturated_stars(frame, saturated_pixels(frame), level, PSF)) == 0

@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging.finding.candidates import Candidates, DetectionStrategy
-from csstream.imaging.finding.saturated import beside_saturated, saturated_stars
+from csstream.imaging.finding.saturated import (
+    clear_of_saturated,
+    saturated_pixels,
+    saturated_stars,
+)
 from csstream.imaging.fit.confusion import Confusion, crowding, freed, widened
 from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.fit.rounds import Fitted, fit_in_rounds, is_real
@@ -112,8 +116,9 @@ class _Steps:
         columns = (raw.x, raw.y, raw.flux, raw.probability)
         found = Candidates(*(np.asarray(column, np.float64) for column in columns))
         found = found.select(found.probability >= self.settings.min_probability)
-        found = found.select(beside_saturated(found, frame))
-        found = saturated_stars(frame, background.level, psf).joined(found)
+        flat = saturated_pixels(frame)
+        found = found.select(clear_of_saturated(found, flat))
+        found = saturated_stars(frame, flat, background.level, psf).joined(found)
         return found.select(merge_close(found.x, found.y, found.flux, self.settings.merge_radius))
 
     def _fit(

@@ -16,14 +16,18 @@ LEAST_RESPONSE = 1e-6  # of the PSF, for a pixel that says something about the f
 NEIGHBOURS = np.ones((3, 3), np.bool_)
 
 
-def saturated_stars(frame: Frame, level: Image, psf: PixelPsf) -> Candidates:
-    """Return one star for each connected region of saturated pixels.
+def saturated_pixels(frame: Frame) -> Mask:
+    """Return which pixels are saturated, (ny, nx)."""
+    return (frame.flags & Flag.SATURATED) != 0
+
+
+def saturated_stars(frame: Frame, flat: Mask, level: Image, psf: PixelPsf) -> Candidates:
+    """Return one star for each connected region of saturated pixels, ``flat`` (ny, nx).
 
     The place is the region's, rows weighted by the square of their width because charge bleeds
     along the columns; the flux a median over the pixels around it. Both are starting values: the
     joint fit measures such a star from its wings.
     """
-    flat = (frame.flags & Flag.SATURATED) != 0
     labels, number = label(flat, NEIGHBOURS)
     found = np.zeros((number, 3))
     for k, box in enumerate(find_objects(labels)):
@@ -33,13 +37,13 @@ def saturated_stars(frame: Frame, level: Image, psf: PixelPsf) -> Candidates:
     return Candidates(x, y, flux, np.ones(x.size))
 
 
-def beside_saturated(candidates: Candidates, frame: Frame) -> npt.NDArray[np.bool_]:
-    """Return which candidates do not lie on saturated pixels or right beside them, (n,)."""
-    flat = binary_dilation((frame.flags & Flag.SATURATED) != 0, NEIGHBOURS)
-    ny, nx = frame.shape
+def clear_of_saturated(candidates: Candidates, flat: Mask) -> npt.NDArray[np.bool_]:
+    """Return which candidates lie neither on saturated pixels ``flat`` nor beside them, (n,)."""
+    beside = binary_dilation(flat, NEIGHBOURS)
+    ny, nx = flat.shape
     column = np.clip(np.rint(candidates.x).astype(np.int64), 0, nx - 1)
     row = np.clip(np.rint(candidates.y).astype(np.int64), 0, ny - 1)
-    return ~flat[row, column]
+    return ~beside[row, column]
 
 
 def _one(
