@@ -5,7 +5,7 @@ The list is the same in all frames, so nobody's flux jumps when a neighbour is m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,26 @@ class ReferenceStarTable:
         return ReferenceStarTable(**{e.name: getattr(self, e.name)[rows] for e in fields(self)})
 
 
+COLUMNS: dict[str, tuple[type, str, str]] = {
+    "object_id": (np.int64, "", "sky cell << 20 | number within the cell"),
+    "ra": (np.float64, "deg", "right ascension, ICRS"),
+    "dec": (np.float64, "deg", "declination, ICRS"),
+    "x": (np.float64, "pix", "on the reference plane, 0-based, pixel centres at integers"),
+    "y": (np.float64, "pix", "on the reference plane, 0-based, pixel centres at integers"),
+    "position_err": (np.float64, "pix", "error of x and of y"),
+    "flux": (np.float64, "electron / s", "at the catalogue's zero point"),
+    "flux_err": (np.float64, "electron / s", ""),
+    "calibrator": (np.bool_, "", "ties the zero point of each frame"),
+    "neighbour_id": (np.int64, "", "star whose light disturbs this one most; 0: none"),
+    "neighbour_share": (np.float64, "", "its light under this star's profile, over this flux"),
+    "n_frames": (np.int32, "", "frames that it was found in; 0: on the stack alone"),
+    "flags": (np.int32, "", "bits of csstream.imaging.frames.flags"),
+}
+"""Type, unit and meaning of every column, in the order of a file."""
+
+NO_STARS = ReferenceStarTable(**{name: np.empty(0, kind[0]) for name, kind in COLUMNS.items()})
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReferenceCatalogue:
     """A field's stars in one band, and the plane that they are placed on."""
@@ -61,3 +81,6 @@ class ReferenceCatalogue:
     fwhm: float  # [pixel] of the frames that it was made of, median
     wcs: Any  # astropy WCS of the reference plane, TAN
     stars: ReferenceStarTable
+    used: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """(m, 2): sky cells, and the highest number that a star of each ever had."""
+    frames: int = 0  # that it was made of

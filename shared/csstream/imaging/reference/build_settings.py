@@ -1,0 +1,22 @@
+"""How a reference catalogue is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from csstream.imaging.measure_settings import MeasureSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSettings:
+    """What is averaged, what is stacked, and what is kept."""
+
+    measure: MeasureSettings = field(default_factory=MeasureSettings)
+    merge_radius: float = 0.4  # [pixel] of two stars closer than it, the brighter one stays
+    match_radius_fwhm: float = 0.35  # [FWHM] within which finds of two frames are one star
+    margin: int = 12  # [pixel] that the list may reach beyond the frames
+    least_weight: float = 0.2  # of the best frame's: worse frames do not enter the stack
+    most_stacked: int = 40  # frames of the stack
+    least_coverage: float = 0.3  # of the stack's frames that must show a pixel
+    expected_snr: float = 7.0  # in one frame: a star of the stack this clear must be seen there,
+    least_share: float = 0.3  # in at least this share of the frames that show its place
