@@ -13,6 +13,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("csstream.cli.run:command", "Run the whole chain, from frames to alerts and report."),
     "detect": ("csstream.cli.detect:command", "Measure all stars of one FITS frame."),
     "bound": ("csstream.cli.bound:command", "Compute the smallest errors that photons allow."),
+    "reference": (
+        "csstream.cli.reference:app",
+        "Make, look at and compare the fixed list of a field's stars.",
+    ),
     "evaluate": ("csstream.cli.evaluate:app", "Compare measurements with known truth."),
     "examine": ("csstream.cli.examine:command", "Look for variable stars in light curves."),
     "alerts": ("csstream.cli.alerts:command", "Read alerts as they come."),

@@ -1,0 +1,227 @@
+"""``csstream reference``: make, look at and compare the fixed list of a field's stars."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from csstream.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from csstream.imaging.reference.catalogue import ReferenceCatalogue
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help=(
+        "Make, look at and compare the fixed list of a field's stars.\n\n"
+        "With one list for all frames nobody's flux jumps when a neighbour is missed in one of "
+        "them. Build it from the first good frames of a field, and give it to `csstream publish "
+        "--reference` or `csstream run --reference`."
+    ),
+)
+
+
+@app.command()
+def build(
+    frames: Annotated[
+        list[Path],
+        typer.Argument(help="FITS frames of one field, band and detector; one is enough."),
+    ],
+    output: Annotated[
+        list[Path],
+        typer.Option(
+            "-o",
+            "--output",
+            help="The list: .parquet for the services. May be repeated: .fits or .ecsv for "
+            "TOPCAT and astropy.",
+        ),
+    ],
+    previous: Annotated[
+        Path | None,
+        typer.Option(
+            help="An older list (.parquet) of the field: its stars keep their ids, and a table of "
+            "old, new and lost stars is written beside the new list."
+        ),
+    ] = None,
+    instrument: Annotated[
+        str | None,
+        typer.Option(help="Name of a shipped instrument, or a TOML file. Default: by INSTRUME."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="pnet, classical, or auto: PNet where there are weights.")
+    ] = "auto",
+    provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[
+        int, typer.Option(min=0, help="CPU cores to use; 0: all. The result is the same.")
+    ] = 0,
+) -> None:
+    """Build a reference catalogue from frames.
+
+    Every frame is measured, the finds are averaged on one plane and one zero point, and the stack
+    of the better frames completes the list. It takes about as long as detecting each frame once,
+    and holds one frame at a time. Ten to twenty frames are a good list; more frames, or sharper
+    ones, reach deeper. A frame that cannot be used is named and left out.
+
+    Example:  csstream reference build frames/*.fits -o field.parquet -o field.fits
+    """
+    from csstream.imaging.reference.files import SUFFIXES
+
+    for path in output:
+        if path.suffix.lower() not in SUFFIXES:
+            raise typer.BadParameter(f"{path}: the name must end in {', '.join(SUFFIXES)}")
+    if method not in ("auto", "pnet", "classical"):
+        raise typer.BadParameter(f"method {method!r} is not auto, pnet or classical")
+    if provider not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"provider {provider!r} is not cpu or cuda")
+    older = None if previous is None else _read(previous)
+    telescope = _instrument(frames, instrument)
+    found = _build(frames, telescope, method, provider, threads or _cores(), older)
+    _write(output, found)
+    for line in _summary(found):
+        typer.echo(line)
+    if older is not None:
+        table = output[0].with_name(f"{output[0].stem}-match.ecsv")
+        _match(older, found, table)
+
+
+@app.command()
+def match(
+    old: Annotated[Path, typer.Argument(help="The older list, .parquet.")],
+    new: Annotated[Path, typer.Argument(help="The newer list, .parquet.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The table: .ecsv, .csv or .fits.")
+    ],
+) -> None:
+    """Tell which star of an older list is which of a newer one.
+
+    Columns: old_id (0: a new star), new_id (0: a lost star), separation in arcsec, and status:
+    same, renamed, new or lost. Stars are paired by position, within half a FWHM.
+    """
+    if output.suffix.lower() not in (".ecsv", ".csv", ".fits"):
+        raise typer.BadParameter(f"{output}: the name must end in .ecsv, .csv, .fits")
+    _match(_read(old), _read(new), output)
+
+
+@app.command()
+def show(
+    reference: Annotated[Path, typer.Argument(help="A reference catalogue, .parquet.")],
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG of the list: its stars, depth and precision.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="The list for other tools: .fits or .ecsv.")
+    ] = None,
+) -> None:
+    """Print what a reference catalogue holds: stars by magnitude, calibrators, area, depth."""
+    found = _read(reference)
+    for line in _summary(found):
+        typer.echo(line)
+    if plot is not None:
+        from csstream.imaging.reference.plots import plot_reference
+
+        plot_reference(found, plot)
+    if export is not None:
+        _write([export], found)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"csstream reference: {error}", err=True)
+    raise typer.Exit(1) from error
+
+
+def _read(path: Path) -> ReferenceCatalogue:
+    from csstream.imaging.reference.checks import CatalogueError
+    from csstream.imaging.reference.files import read_reference
+
+    try:
+        return read_reference(path)
+    except CatalogueError as error:
+        _fail(error)
+
+
+def _write(paths: list[Path], catalogue: ReferenceCatalogue) -> None:
+    from csstream.imaging.reference.files import write_reference
+
+    for path in paths:
+        try:
+            write_reference(path, catalogue)
+        except (OSError, ValueError) as error:
+            _fail(error)
+
+
+def _instrument(frames: list[Path], name: str | None) -> Any:
+    """Load the named instrument, or that of the first frame that says which it is of."""
+    from csstream.cli.detect import _instrument as of_frame
+    from csstream.imaging.errors import FrameError
+
+    last: Exception = ValueError("no frame was given")
+    for path in frames[:1] if name is not None else frames:
+        try:
+            return of_frame(path, name)
+        except (FrameError, ValueError, OSError) as error:
+            last = error
+    _fail(last)
+
+
+def _build(
+    paths: list[Path],
+    instrument: Any,
+    method: Any,
+    provider: Any,
+    threads: int,
+    previous: ReferenceCatalogue | None,
+) -> ReferenceCatalogue:
+    from csstream.imaging.errors import FrameError
+    from csstream.imaging.finding.strategies import choose_strategy
+    from csstream.imaging.measure_settings import MeasureSettings
+    from csstream.imaging.psf.pixel_psf import psf_from_instrument
+    from csstream.imaging.reference.build import build_reference
+    from csstream.imaging.reference.build_settings import BuildSettings
+    from csstream.imaging.reference.frame_files import FrameFiles
+    from csstream.imaging.reference.identity import TooManyStarsError
+    from csstream.inference.cards import InferenceError
+
+    try:
+        strategy, message = choose_strategy(instrument, method, provider=provider, threads=threads)
+        if message:
+            typer.echo(message, err=True)
+        with progress_bar("frames") as update:
+            return build_reference(
+                FrameFiles(paths, instrument),
+                strategy,
+                nominal_psf=psf_from_instrument(instrument),
+                settings=BuildSettings(measure=MeasureSettings(threads=threads)),
+                previous=previous,
+                progress=update,
+                skip=lambda text: typer.echo(text, err=True),
+            )
+    except (FrameError, InferenceError, TooManyStarsError, ValueError) as error:
+        _fail(error)
+
+
+def _summary(catalogue: ReferenceCatalogue) -> list[str]:
+    from csstream.imaging.reference.summary import summary_lines
+
+    return summary_lines(catalogue)
+
+
+def _match(old: ReferenceCatalogue, new: ReferenceCatalogue, path: Path) -> None:
+    from csstream.imaging.reference.identity import cross_match
+    from csstream.imaging.reference.naming import SAME_STAR_FWHM, pixel_arcsec
+    from csstream.imaging.reference.summary import match_counts, match_table
+
+    found = cross_match(old, new, SAME_STAR_FWHM * new.fwhm * pixel_arcsec(new.wcs))
+    try:
+        match_table(old, new, found).write(path, overwrite=True)
+    except OSError as error:
+        _fail(error)
+    typer.echo(f"{match_counts(found)}; table: {path}")
