@@ -23,8 +23,8 @@ def test_a_dip_is_found_with_its_place_depth_and_length(rng):
     assert found.middle[3] == pytest.approx(60001.3, abs=0.02)
     assert found.duration[3] == pytest.approx(0.14, rel=0.3)
     assert found.depth[3] == pytest.approx(0.03, rel=0.2)
-    assert found.points[3] == pytest.approx(20, abs=6)
-    assert np.all(found.points_beside[3] > 15)
+    assert found.points[3, 1] == pytest.approx(20, abs=6)
+    assert np.all(found.points[3, [0, 2]] > 15)
     assert found.snr[3] > 2 * np.max(np.delete(found.snr, 3))
 
 
@@ -76,7 +76,7 @@ def test_too_short_a_series_has_none(epochs):
     found = single_events(np.arange(epochs) * 1.0, np.ones((3, epochs)), np.ones((3, epochs)))
     assert np.all(found.snr == 0)
     assert np.all(np.isnan(found.middle))
-    assert found.points_beside.shape == (3, 2)
+    assert found.points.shape == (3, 3)
 
 
 def test_equal_times_have_none():

@@ -36,8 +36,7 @@ class SingleEvents:
     middle: Array  # (n,) [day], in the time given
     duration: Array  # (n,) [day]
     depth: Array  # (n,) below the mean level of both sides, in the unit of the flux
-    points: Array  # (n,) int64, within the event
-    points_beside: Array  # (n, 2) int64, before and after it, within two durations each
+    points: Array  # (n, 3) int64: within two durations before it, in it, within two after it
 
 
 def event_durations(time: Array) -> Array:
@@ -159,8 +158,7 @@ def _measured(
         middle=middle + nan,
         duration=durations[d] + nan,
         depth=depth + nan,
-        points=np.where(found, count[:, 1], 0),
-        points_beside=np.where(found[:, None], count[:, [0, 2]], 0),
+        points=np.where(found[:, None], count, 0),
     )
 
 
@@ -180,5 +178,4 @@ def _window_sums(flux: Array, weight: Array, bounds: Array) -> tuple[Array, Arra
 
 def _none(n: int) -> SingleEvents:
     nothing = np.full(n, np.nan)
-    zeros = np.zeros(n, np.int64)
-    return SingleEvents(np.zeros(n), nothing, nothing, nothing, zeros, np.zeros((n, 2), np.int64))
+    return SingleEvents(np.zeros(n), nothing, nothing, nothing, np.zeros((n, 3), np.int64))

@@ -16,11 +16,12 @@ from csstream.timeseries import significance
 from csstream.timeseries.box_search import BINS as BOX_BINS
 from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.calibration import PreparedPanel, prepare_panel
+from csstream.timeseries.event_search import single_events
 from csstream.timeseries.false_alarms import false_alarms
 from csstream.timeseries.features import SCALARS, scalars_of
 from csstream.timeseries.grids import FrequencyGrid, box_grid, period_limits, sinusoid_grid
+from csstream.timeseries.harmonic_search import aov_statistic, harmonic_panel
 from csstream.timeseries.kinds import KINDS
-from csstream.timeseries.lomb_scargle import lomb_scargle_panel
 from csstream.timeseries.look import Look, Trials, look_at
 from csstream.timeseries.periods import (
     BOX_PEAKS,
@@ -87,7 +88,8 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     boxes = box_grid(span, *limits, fraction, settings.most_box_periods, settings.box_oversampling)
     sinusoids = sinusoid_grid(span, *limits, settings.sinusoid_oversampling)
     residue = box_panel(time, panel.flux, panel.weight, boxes.frequencies)
-    power = lomb_scargle_panel(time, panel.flux, panel.weight, sinusoids)
+    orders = settings.search_harmonics
+    powers = harmonic_panel(time, panel.flux, panel.weight, sinusoids, orders)
     trials = Trials(
         significance.box_trials(
             boxes.count, np.array(WIDTHS) / BOX_BINS, settings.box_oversampling
@@ -96,12 +98,27 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     )
     scores = score_panel(
         time, panel.flux, panel.weight,
-        _highest(residue, boxes), _highest(power, sinusoids), trials.boxes, trials.sinusoids,
+        _highest(residue, boxes), _highest(powers[0], sinusoids), trials.boxes, trials.sinusoids,
     )  # fmt: skip
+    series = powers[-1].max(axis=1, initial=0.0)
     return Search(
-        origin, time, boxes, sinusoids, residue, power, trials, scores.snr_bls,
-        significance.sde(residue), scores.power, scores, false_alarms(scores, panel.epochs),
-    )  # fmt: skip
+        origin=origin,
+        time=time,
+        boxes=boxes,
+        sinusoids=sinusoids,
+        residue=residue,
+        power=powers[0],
+        power_harmonics=powers[-1],
+        harmonics=orders,
+        trials=trials,
+        snr_bls=scores.snr_bls,
+        sde=significance.sde(residue),
+        power_ls=scores.power,
+        aov=aov_statistic(series, orders, panel.epochs),
+        single=single_events(panel.time, panel.flux, panel.weight),
+        scores=scores,
+        alarms=false_alarms(scores, panel.epochs),
+    )
 
 
 def _highest(spectrum: Array, grid: FrequencyGrid) -> Array:

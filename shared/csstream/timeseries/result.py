@@ -46,6 +46,7 @@ class ExaminationResult:
     snr_pink: Array  # (n,) float64
     sde: Array  # (n,) float64
     power_ls: Array  # (n,) float64, 0 … 1
+    aov: Array  # (n,) float64: statistic of the best harmonic series
     snr_amplitude: Array  # (n,) float64
     fap: Array  # (n,) float64
     probabilities: Array  # (n, 4) float64, in the order of KINDS
@@ -54,6 +55,11 @@ class ExaminationResult:
     n_epochs: Array  # (n,) int64
     shortlisted: Array  # (n,) bool: looked at closely
     crossed: Array  # (n,) bool: every threshold crossed, worth an alert
+    single_t0: Array  # (n,) float64 [day]: middle of the best single dip; NaN where there is none
+    single_duration: Array  # (n,) float64 [day]
+    single_depth: Array  # (n,) float64, relative flux
+    single_snr: Array  # (n,) float64: its depth over its error against the worse side, 0: none
+    single_points: Array  # (n, 3) int64: before, in and after it, see event_search
     global_view: Array  # (n, 201) float32, NaN in empty bins
     local_view: Array  # (n, 61) float32, NaN in empty bins
 
@@ -171,9 +177,15 @@ def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
     columns["n_epochs"] = panel.epochs
     columns["shortlisted"] = np.zeros(n, bool)
     columns["crossed"] = np.zeros(n, bool)
+    columns["single_snr"] = np.zeros(n)
+    columns["single_points"] = np.zeros((n, 3), np.int64)
     columns["global_view"] = np.full((n, GLOBAL_BINS), np.nan, np.float32)
     columns["local_view"] = np.full((n, LOCAL_BINS), np.nan, np.float32)
     if search is not None:
-        for name in ("snr_bls", "sde", "power_ls", "fap"):
+        for name in ("snr_bls", "sde", "power_ls", "aov", "fap"):
             columns[name] = np.array(getattr(search, name))
+        single = search.single
+        columns["single_t0"] = np.array(single.middle)
+        for name in ("duration", "depth", "snr", "points"):
+            columns[f"single_{name}"] = np.array(getattr(single, name))
     return columns

@@ -28,8 +28,13 @@ COLUMNS: Final = (
     ("snr_pink", "", "depth over its error, correlated noise"),
     ("sde", "", "signal detection efficiency of the box spectrum"),
     ("power_ls", "", "standard Lomb-Scargle power of the best sinusoid"),
+    ("aov", "", "analysis-of-variance statistic of the best harmonic series"),
     ("snr_amplitude", "", "amplitude over the error of one epoch"),
-    ("fap", "", "false-alarm probability, analytic"),
+    ("fap", "", "false-alarm probability"),
+    ("single_t0", "d", "middle of the best single dip, in the scale of the input"),
+    ("single_duration", "d", "duration of the best single dip"),
+    ("single_depth", "", "depth of the best single dip, relative flux"),
+    ("single_snr", "", "depth of the best single dip over its error, white noise"),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from csstream.timeseries.event_search import SingleEvents
 from csstream.timeseries.false_alarms import FalseAlarms
 from csstream.timeseries.grids import FrequencyGrid
 from csstream.timeseries.look import Trials
@@ -24,11 +25,15 @@ class Search:
     boxes: FrequencyGrid
     sinusoids: FrequencyGrid
     residue: Array  # (n, boxes.count) float32: SR
-    power: Array  # (n, sinusoids.count) float32: standard power
+    power: Array  # (n, sinusoids.count) float32: standard power of one sinusoid
+    power_harmonics: Array  # (n, sinusoids.count) float32: that of a series of `harmonics`
+    harmonics: int
     trials: Trials
     snr_bls: Array  # (n,)
     sde: Array  # (n,)
     power_ls: Array  # (n,)
+    aov: Array  # (n,) analysis-of-variance statistic of the best harmonic series
+    single: SingleEvents  # best single dip of each star
     scores: Scores
     alarms: FalseAlarms
 

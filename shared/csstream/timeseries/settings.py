@@ -19,6 +19,7 @@ class ExamineSettings:
     shortest_fraction: float = 3.0 / 128.0  # duration over period that the box grid resolves
     box_oversampling: float = 2.0
     sinusoid_oversampling: float = 5.0
+    search_harmonics: int = 3  # of the batched analysis of variance
     most_box_periods: int = 20_000
     ensemble: bool = True  # subtract what all stars of a panel share
     # shortlist
