@@ -29,14 +29,28 @@ TRANSIT, ECLIPSING, PULSATING = 1, 2, 3
 NO_PERIOD = float("nan")
 
 
-def look(number, crossed=True, kind=ECLIPSING, period=1.5, err=1e-4, significance=20.0, ids=(7,)):
+def look(
+    number,
+    crossed=True,
+    kind=ECLIPSING,
+    period=1.5,
+    err=1e-4,
+    significance=20.0,
+    ids=(7,),
+    closing=False,
+    sure=False,
+    echo=False,
+):
     """One look at objects that all show the same."""
     n = len(ids)
     return Findings(
         examination=number,
         visit=10 * number,
+        closing=closing,
         object_id=np.array(ids, np.int64),
         crossed=np.full(n, crossed),
+        sure=np.full(n, sure),
+        echo=np.full(n, echo),
         kind=np.full(n, kind, np.uint8),
         period=np.full(n, period),
         period_err=np.full(n, err),
@@ -140,6 +154,46 @@ def test_second_event_before_the_single_one_was_sent_is_a_first_crossing():
     assert course(one, look(2, period=1.5)) == ["", FIRST]
 
 
+def test_the_closing_look_alone_is_enough_where_it_is_sure():
+    assert course(look(1, crossed=False), look(2, closing=True, sure=True)) == ["", FIRST]
+    assert course(look(1, closing=True, sure=True)) == [FIRST]
+
+
+def test_the_closing_look_alone_is_not_enough_where_it_is_not_sure():
+    assert course(look(1, crossed=False), look(2, closing=True)) == ["", ""]
+    assert course(look(1, crossed=False), look(2, sure=True)) == ["", ""]
+
+
+def test_a_single_event_of_the_closing_look_is_sent():
+    last = look(2, period=NO_PERIOD, err=NO_PERIOD, closing=True, sure=True)
+    assert course(look(1, crossed=False), last) == ["", SINGLE]
+
+
+def test_the_closing_look_updates_class_and_period_at_once():
+    known = [look(1), look(2)]
+    assert course(*known, look(3, kind=TRANSIT, closing=True, sure=True))[2] == CLASS
+    assert course(*known, look(3, period=2.0, closing=True, sure=True))[2] == PERIOD
+    assert course(*known, look(3, kind=TRANSIT, closing=True))[2] == ""
+
+
+def test_the_closing_look_alone_withdraws_nothing():
+    assert course(look(1), look(2), look(3, crossed=False, closing=True)) == ["", FIRST, ""]
+
+
+def test_after_a_closing_look_that_repeats_nothing_new_is_sent():
+    assert course(look(1), look(2), look(3, closing=True, sure=True), look(4))[2:] == ["", ""]
+
+
+def test_a_mirror_is_withdrawn_at_once_and_does_not_come_back():
+    echo = [look(n, crossed=False, echo=True) for n in (3, 4, 5)]
+    assert course(look(1), look(2), *echo) == ["", FIRST, WITHDRAWN, "", ""]
+
+
+def test_a_single_event_that_turns_out_to_be_a_mirror_is_withdrawn():
+    one = [look(n, period=NO_PERIOD, err=NO_PERIOD) for n in (1, 2)]
+    assert course(*one, look(3, crossed=False, echo=True)) == ["", SINGLE, WITHDRAWN]
+
+
 def test_update_replaces_the_alert_before():
     first = decide(look(2), decide(look(1), None, RULES).examination, RULES)
     update = decide(look(3, significance=99.0), first.examination, RULES)
@@ -195,8 +249,11 @@ def any_look(draw, number, n):
     return Findings(
         examination=number,
         visit=3 * number,
+        closing=draw(st.booleans()),
         object_id=np.arange(1, n + 1, dtype=np.int64),
-        crossed=column(st.booleans()),
+        crossed=(crossed := column(st.booleans())),
+        sure=column(st.booleans()) & crossed,
+        echo=column(st.booleans()) & ~crossed,
         kind=column(st.sampled_from([TRANSIT, ECLIPSING, PULSATING])).astype(np.uint8),
         period=column(PERIODS).astype(float),
         period_err=column(st.sampled_from([1e-4, 0.02, NO_PERIOD])).astype(float),
@@ -277,7 +334,10 @@ def test_the_order_of_objects_in_a_look_does_not_matter(looks, random):
     def shuffled(each):
         order = list(range(len(each.object_id)))
         random.shuffle(order)
-        columns = ("object_id", "crossed", "kind", "period", "period_err", "significance")
+        columns = (
+            *("object_id", "crossed", "sure", "echo"),
+            *("kind", "period", "period_err", "significance"),
+        )
         return dataclasses.replace(each, **{c: getattr(each, c)[order] for c in columns})
 
     assert sorted(run(looks)) == sorted(run([shuffled(each) for each in looks]))

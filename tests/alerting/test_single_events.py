@@ -7,7 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from csstream.alerting.single_events import SingleEventRules, event_time, single_events
+from csstream.alerting.decisions import Rules
+from csstream.alerting.single_events import (
+    SingleEventRules,
+    event_time,
+    single_events,
+    unshared,
+)
 from csstream.alerting.thresholds import findings, significance
 from csstream.timeseries.kinds import KINDS
 
@@ -72,7 +78,12 @@ def test_weak_events_are_left_out_and_infinite_means_never(dip):
 
 
 def test_an_event_that_two_stars_share_is_left_out(dip):
-    assert np.isnan(single_events(TIME, FLUX, dip(rows=(0, 1)), RULES)).all()
+    result = dip(rows=(0, 1))
+    middle = single_events(TIME, FLUX, result, RULES)
+    assert np.isfinite(middle[:2]).all()
+    assert np.isnan(unshared(middle, result.duration)).all()
+    alone = np.where([True, False, False], np.nan, middle)  # one of the two mirrors the other
+    assert np.isfinite(unshared(alone, result.duration)).tolist() == [False, True, False]
 
 
 def test_epochs_without_a_flux_do_not_count(dip):
@@ -83,14 +94,17 @@ def test_epochs_without_a_flux_do_not_count(dip):
 
 def test_a_single_event_crosses_without_a_period(dip, made):
     result = dip()
-    look = findings(made.panel(), result, single_events(TIME, FLUX, result, RULES))
+    single = single_events(TIME, FLUX, result, RULES)
+    look = findings(result, single, np.zeros(3, bool), made.panel(), Rules())
     assert look.crossed.tolist() == [False, True, False]
     assert np.isnan(look.period[1])
     assert look.significance[1] == 20.0
 
 
 def test_a_periodic_curve_keeps_its_period(made):
-    look = findings(made.panel(), made.result(crossed=[1]), np.array([np.nan, 60000.0, np.nan]))
+    single = np.array([np.nan, 60000.0, np.nan])
+    nobody = np.zeros(3, bool)
+    look = findings(made.result(crossed=[1]), single, nobody, made.panel(), Rules())
     assert look.crossed.tolist() == [False, True, False]
     assert look.period[1] == 0.5
 
@@ -104,3 +118,11 @@ def test_significance_of_a_pulsator_comes_from_the_sinusoid(made):
         snr_pink=np.array([1.0, np.nan, np.nan]),
     )
     assert significance(result) == pytest.approx([20.0, 30.0, 3.0])
+
+
+def test_a_mirror_does_not_cross_and_what_is_sure_has_a_false_alarm_probability_to_spare(made):
+    result = dataclasses.replace(made.result(crossed=[0, 1, 2]), fap=np.array([1e-9, 6e-6, 1e-9]))
+    echo = np.array([False, False, True])
+    look = findings(result, np.full(3, np.nan), echo, made.panel(), Rules())
+    assert look.crossed.tolist() == [True, True, False]
+    assert look.sure.tolist() == [True, False, False]

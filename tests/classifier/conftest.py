@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import pytest
 from panels import CELL, FIRST_ID, make_panel, make_result
 
-from csstream.alerting.decisions import Rules
-from csstream.alerting.single_events import SingleEventRules
+from csstream.alerting.judging import AlertRules
 from csstream.classifier.alerts import Versions
 from csstream.classifier.examiner import Examiner
 
@@ -19,8 +18,7 @@ def make_examiner(search):
     """An examiner around any search."""
     return Examiner(
         search=search,
-        rules=Rules(),
-        single_event_rules=SingleEventRules(),
+        rules=AlertRules(),
         versions=VERSIONS,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -60,17 +61,48 @@ def test_predecessor_is_the_latest_lower_examination(number, standing, predecess
 
 
 def test_panel_never_seen_has_no_predecessor():
-    assert memory_of().past(2, 3, 1, 4) == ("new", None)
+    assert memory_of().past(2, 3, 1, 4) == ("new", None, None)
 
 
 def test_repeat_of_the_first_examination_has_no_predecessor():
-    assert memory_of((KEY, verdict(1))).past(2, 3, 1, 1) == ("repeat", None)
+    past = memory_of((KEY, verdict(1))).past(2, 3, 1, 1)
+    assert (past.standing, past.predecessor, past.same.examination) == ("repeat", None, 1)
 
 
 def test_the_last_record_of_a_key_counts_and_a_tombstone_erases():
     memory = memory_of((KEY, verdict(1)), (KEY, verdict(4, 1)))
     assert memory.past(2, 3, 1, 5).predecessor.examination == 4
-    assert memory_of((KEY, verdict(1)), (KEY, None)).past(2, 3, 1, 1) == ("new", None)
+    assert memory_of((KEY, verdict(1)), (KEY, None)).past(2, 3, 1, 1) == ("new", None, None)
+
+
+def varying(number, panel, **changes):
+    """A verdict of a panel whose only object varies."""
+    look = examination(number)
+    one = {n: np.ones(1) for n in ("source_ra", "source_dec", "source_t0", "source_width")}
+    changes = {"source_row": np.zeros(1, np.int32), "source_swing": np.ones(1), **one, **changes}
+    look = dataclasses.replace(look, object_id=np.array([100 * panel + 1]), **changes)
+    return encode(Verdicts(cell=3, panel=panel, previous=None, latest=look))
+
+
+def test_the_other_panels_of_the_cell_are_around_in_order_of_panel():
+    records = [(panel_key(3, p), varying(4, p)) for p in (7, 0, 1)]
+    elsewhere = encode(Verdicts(cell=4, panel=2, previous=None, latest=examination(1)))
+    memory = memory_of(*records, (panel_key(4, 2), elsewhere))
+    around = memory.around(2, 3, 1)
+    assert [each.sources.object_id.tolist() for each in around] == [[1], [701]]
+    assert around[0].sources.swing.tolist() == [1.0]
+
+
+def test_what_is_around_follows_what_is_sent():
+    memory = memory_of((panel_key(3, 0), varying(4, 0)))
+    assert len(memory.around(2, 3, 1)) == 1
+    pair = {"mirror_id": np.array([201, 9]), "mirror_source": np.array([7, 7])}
+    memory.put(2, 3, 2, varying(1, 2, **pair))
+    assert [len(each.sources) for each in memory.around(2, 3, 1)] == [1, 1]
+    assert memory.around(2, 3, 1)[1].mirror_id.tolist() == [201]  # 9 is of another panel
+    memory.drop(2)
+    with pytest.raises(FatalError):
+        memory.around(2, 3, 1)
 
 
 def test_what_was_just_sent_is_remembered():

@@ -114,6 +114,8 @@ def exposure_report() -> ExposureReport:
         provider="CPUExecutionProvider",
         announced_ms=1_700_000_000_000,
         timings={"read": 0.1, "fit": 2.5, "detect": 1.0},
+        reference_version="0123456789abcdef",
+        listed=3987,
         **FIELD,
     )
 
@@ -158,6 +160,14 @@ def examination(number: int) -> Examination:
         alert_kind=np.array([2, 0], np.uint8),
         alert_period=np.array([1.25, NAN]),
         alert_significance=np.array([11.0, NAN], np.float32),
+        source_row=np.array([0], np.int32),
+        source_ra=np.array([266.4]),
+        source_dec=np.array([-29.0]),
+        source_t0=np.array([2460310.611]),
+        source_width=np.array([0.1]),
+        source_swing=np.array([30.15]),
+        mirror_id=np.array([104857600000002]),
+        mirror_source=np.array([104857600000001]),
     )
 
 
@@ -187,7 +197,7 @@ def alert() -> Alert:
         period=1.25,
         period_err=0.001,
         period_convention="from one primary eclipse to the next; half and double were considered",
-        t0=60310.11,
+        t0=2460310.611,
         t0_err=0.001,
         duration=0.1,
         duration_err=0.004,
@@ -209,6 +219,9 @@ def alert() -> Alert:
         classifier_model="classifier 5678ef01",
         reference_version="",
         code_version="0.1.0",
+        time_scale="bjd_tdb",
+        bjd_tdb=np.array([60310.1, 60310.2, 60310.3, 60310.4]) + 2400000.501,
+        mirrors=np.array([104857600000002]),
         **FIELD,
     )
 

@@ -119,7 +119,8 @@ def values(field: dict, kind: Any, named: dict, dims: dict[str, int]):
 def drawn(draw, schema: dict, named: dict | None = None):
     """Any record of a schema that its ranges allow."""
     named = mapping.record_types(schema) if named is None else named
-    dims = {"n": draw(st.integers(0, 4)), "m": draw(st.integers(0, 4))}
+    dims = {letter: draw(st.integers(0, 4)) for letter in "nmkl"}
+    dims["b"] = draw(st.sampled_from([0, dims["m"]]))
     chosen = {
         field["name"]: draw(values(field, field["type"], named, dims)) for field in schema["fields"]
     }
@@ -133,11 +134,19 @@ def make_consistent(record: Any) -> Any:
             assume(record.kind == "sequence_end" or np.isfinite(record.mjd_mid_tai))
         case Panel():
             return dataclasses.replace(record, part=record.part % record.parts)
-        case Verdicts() if record.previous is not None:
+        case Verdicts():
             assume(record.latest.examination > 1)
-            previous = dataclasses.replace(record.previous, examination=1)
-            return dataclasses.replace(record, previous=previous)
+            looks = {"latest": with_rows(record.latest)}
+            if record.previous is not None:
+                looks["previous"] = with_rows(dataclasses.replace(record.previous, examination=1))
+            return dataclasses.replace(record, **looks)
     return record
+
+
+def with_rows(look: Any) -> Any:
+    """The look with rows of sources that are there."""
+    assume(len(look.object_id) > 0 or len(look.source_row) == 0)
+    return dataclasses.replace(look, source_row=look.source_row % max(len(look.object_id), 1))
 
 
 RECORD_NAMES = [name for name in mapping.KINDS if name not in ("ClaimCheck", "Examination")]

@@ -45,7 +45,7 @@ def test_every_kind_of_alert_can_be_drawn(alert, changes):
 def test_axes_have_labels_with_units(alert):
     axes = draw_alert(alert(1)).axes
     labels = [each.get_xlabel() for each in axes] + [each.get_ylabel() for each in axes]
-    assert "MJD (TAI) − 60000 [day]" in labels
+    assert "BJD (TDB) − 2460000 [day]" in labels
     assert "flux [nJy]" in labels
     assert "time from the dip [durations]" in labels
 

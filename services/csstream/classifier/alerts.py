@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from csstream.alerting.decisions import SINGLE, WITHDRAWN, Decision
+from csstream.alerting.decisions import SINGLE, WITHDRAWN
+from csstream.alerting.judging import Judgement
 from csstream.contracts.records import Alert, Panel, ThinAlert
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.timeseries.kinds import KINDS
@@ -41,9 +42,9 @@ class Examined(NamedTuple):
     """A panel, what the science found in it, and what was decided."""
 
     panel: Panel
+    time: Array  # (m,) [day] BJD TDB
     result: ExaminationResult
-    single: Array  # (n,) [day] middle of a single event; nan: none
-    decision: Decision
+    judgement: Judgement
 
 
 def build_alert(examined: Examined, row: int, versions: Versions) -> Alert:
@@ -52,15 +53,16 @@ def build_alert(examined: Examined, row: int, versions: Versions) -> Alert:
     The curve holds the epochs at which the object has a flux. A withdrawal has the class "none"
     and the numbers of the look that made it.
     """
-    panel, look = examined.panel, examined.decision.examination
-    reason = examined.decision.reason[row]
+    panel, decision = examined.panel, examined.judgement.decision
+    look, reason = decision.examination, decision.reason[row]
+    object_id = int(panel.object_id[row])
     kind = "none" if reason == WITHDRAWN else KINDS[int(look.kind[row])]
     flux = mean_flux(panel.flux[row], panel.flux_err[row])
     return Alert(
         alert_id=look.alert_id[row],
         reason=cast(Any, reason),
-        replaces=examined.decision.replaces[row] or None,
-        object_id=int(panel.object_id[row]),
+        replaces=decision.replaces[row] or None,
+        object_id=object_id,
         **_place(panel, row),
         mean_flux=flux,
         mag=magnitude(flux),
@@ -69,11 +71,14 @@ def build_alert(examined: Examined, row: int, versions: Versions) -> Alert:
         period_err=float(look.period_err[row]),
         period_convention=convention(kind, float(look.period[row])),
         **_numbers(examined, row),
-        **_curve(panel, row),
+        **_curve(examined, row),
         detection_model=panel.model,
         classifier_model=versions.classifier_model,
         reference_version=panel.reference_version,
         code_version=versions.code_version,
+        time_scale="bjd_tdb",
+        mirrors=examined.judgement.mirrors(object_id),
+        mirror_of=examined.judgement.mirror_of(object_id),
     )
 
 
@@ -124,11 +129,11 @@ def _place(panel: Panel, row: int) -> dict[str, Any]:
 
 
 def _numbers(examined: Examined, row: int) -> dict[str, Any]:
-    result, look = examined.result, examined.decision.examination
+    result, look = examined.result, examined.judgement.decision.examination
     names = ("t0", "t0_err", "duration", "duration_err", "depth", "depth_err", "fap")
     numbers: dict[str, Any] = {name: float(getattr(result, name)[row]) for name in names}
-    if math.isfinite(examined.single[row]):
-        numbers["t0"] = float(examined.single[row])
+    if math.isfinite(examined.judgement.single[row]):
+        numbers["t0"] = float(examined.judgement.single[row])
     numbers["probabilities"] = _probabilities(result, row)
     numbers["significances"] = {n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
     numbers["significances"][FOLDED] = float(look.significance[row])
@@ -144,11 +149,13 @@ def _probabilities(result: ExaminationResult, row: int) -> dict[str, float]:
     return {kind: float(value) for kind, value in zip(KINDS, values, strict=True)}
 
 
-def _curve(panel: Panel, row: int) -> dict[str, Any]:
+def _curve(examined: Examined, row: int) -> dict[str, Any]:
+    panel = examined.panel
     seen = np.isfinite(panel.flux[row])
     return {
         "epochs": int(np.count_nonzero(seen)),
         "mjd_mid_tai": panel.mjd_mid_tai[seen],
+        "bjd_tdb": examined.time[seen],
         "flux": panel.flux[row][seen],
         "flux_err": panel.flux_err[row][seen],
         "epoch_visit": panel.epoch_visit[seen],

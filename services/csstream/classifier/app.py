@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from csstream.classifier.settings import ClassifierSettings
 
 if TYPE_CHECKING:
+    from csstream.alerting.judging import AlertRules
     from csstream.classifier.examiner import Examiner
     from csstream.runtime.service import Context
 
@@ -57,8 +58,6 @@ def build(settings: ClassifierSettings, context: Context) -> Callable[[], None]:
 
 def make_examiner(settings: ClassifierSettings, context: Context) -> Examiner:
     """Open the network, compile all kernels and return the science with its settings."""
-    from csstream.alerting.decisions import Rules
-    from csstream.alerting.single_events import SingleEventRules
     from csstream.classifier.alerts import Versions
     from csstream.classifier.examiner import Examiner
     from csstream.classifier.network import open_network
@@ -71,17 +70,31 @@ def make_examiner(settings: ClassifierSettings, context: Context) -> Examiner:
     science = settings.search()
     return Examiner(
         search=lambda time, flux, err: examine_panel(time, flux, err, science, network.predict),
-        rules=Rules(
+        rules=alert_rules(settings),
+        versions=Versions(classifier_model=network.model, code_version=code_version()),
+    )
+
+
+def alert_rules(settings: ClassifierSettings) -> AlertRules:
+    """Return the rules between an examination and an alert."""
+    from csstream.alerting.decisions import Rules
+    from csstream.alerting.judging import AlertRules
+    from csstream.alerting.mirrors import MirrorRules
+    from csstream.alerting.single_events import SingleEventRules
+
+    return AlertRules(
+        decisions=Rules(
             period_agreement=settings.period_agreement,
             period_change=settings.period_change,
             significance_factor=settings.significance_factor,
+            closing_fap=settings.closing_share * settings.max_fap,
         ),
-        single_event_rules=SingleEventRules(
+        single_events=SingleEventRules(
             snr=settings.single_event_snr,
             fap=settings.max_fap,
             probability=settings.min_probability,
         ),
-        versions=Versions(classifier_model=network.model, code_version=code_version()),
+        mirrors=MirrorRules(radius_arcsec=settings.mirror_radius_arcsec),
     )
 
 

@@ -53,12 +53,13 @@ class PanelHandler:
         if panel is None:
             return
         past = self._memory.past(message.partition, panel.cell, panel.panel, panel.examination)
+        around = self._memory.around(message.partition, panel.cell, panel.panel)
         if past.standing != "new":
             self._metrics.duplicates.labels(STAGE_NAME).inc()
         if past.standing == "stale":
             return
         started = time.monotonic()
-        outcome = self._examiner.look(panel, past.predecessor)
+        outcome = self._examiner.look(panel, past.predecessor, around, past.same)
         self._metrics.step_seconds.labels(STAGE_NAME, "examine").observe(time.monotonic() - started)
         self._deliver(message, panel, outcome)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
-from csstream.alerting.identity import panel_key
+from csstream.alerting.identity import panel_key, panel_of
+from csstream.alerting.mirrors import Neighbourhood, neighbourhood
 from csstream.contracts.codec import decode
 from csstream.contracts.errors import BadInputError, FatalError
 from csstream.contracts.records import Examination, Verdicts
@@ -22,6 +23,7 @@ class Past(NamedTuple):
 
     standing: Literal["new", "repeat", "stale"]
     predecessor: Examination | None
+    same: Examination | None = None  # a repeat: what the examination was remembered as
 
 
 class Memory:
@@ -37,6 +39,7 @@ class Memory:
     def __init__(self, read: Reader) -> None:
         self._read = read
         self._partitions: dict[int, dict[bytes, bytes]] = {}
+        self._cells: dict[int, dict[int, dict[int, Neighbourhood]]] = {}  # partition, cell, panel
 
     def load(self, partition: int) -> int:
         """Read a partition's verdicts; return how many panels are known in it."""
@@ -47,11 +50,13 @@ class Memory:
             else:
                 panels[key] = value
         self._partitions[partition] = panels
+        self._cells[partition] = {}
         return len(panels)
 
     def drop(self, partition: int) -> None:
         """Forget a partition that is no longer ours."""
         self._partitions.pop(partition, None)
+        self._cells.pop(partition, None)
 
     def holds(self, partition: int) -> bool:
         """Return whether the partition's verdicts are loaded."""
@@ -60,6 +65,32 @@ class Memory:
     def put(self, partition: int, cell: int, panel: int, value: bytes) -> None:
         """Remember the verdict record that was just sent."""
         self._of(partition)[panel_key(cell, panel)] = value
+        known = self._cells[partition].get(cell)
+        if known is not None:
+            known[panel] = neighbourhood(_decode(value, partition, cell, panel).latest)
+
+    def around(self, partition: int, cell: int, panel: int) -> list[Neighbourhood]:
+        """Return what the latest looks at a cell's other panels say of neighbours, by panel.
+
+        The panels of a cell come in one order, whatever happens to the services; so what is
+        remembered when a new examination is handled is the same in every run.
+        """
+        cells = self._cells_of(partition)
+        if cell not in cells:
+            cells[cell] = self._read_cell(partition, cell)
+        return [each for number, each in sorted(cells[cell].items()) if number != panel]
+
+    def _cells_of(self, partition: int) -> dict[int, dict[int, Neighbourhood]]:
+        self._of(partition)
+        return self._cells[partition]
+
+    def _read_cell(self, partition: int, cell: int) -> dict[int, Neighbourhood]:
+        found = {}
+        for key, value in self._of(partition).items():
+            place, panel = panel_of(key)
+            if place == cell:
+                found[panel] = neighbourhood(_decode(value, partition, cell, panel).latest)
+        return found
 
     def past(self, partition: int, cell: int, panel: int, examination: int) -> Past:
         """Return what to compare an examination with.
@@ -75,7 +106,7 @@ class Memory:
         if examination > verdicts.latest.examination:
             return Past("new", verdicts.latest)
         if examination == verdicts.latest.examination:
-            return Past("repeat", verdicts.previous)
+            return Past("repeat", verdicts.previous, verdicts.latest)
         return Past("stale", None)
 
     def _of(self, partition: int) -> dict[bytes, bytes]:

@@ -38,6 +38,13 @@ class ClassifierSettings(ServiceSettings):
     period_change: float = Field(default=0.005, gt=0, description="relative, worth an update")
     significance_factor: float = Field(default=2.0, gt=1, description="growth worth an update")
 
+    closing_share: float = Field(
+        default=0.5, gt=0, le=1, description="of max_fap: enough for one look when a sequence ends"
+    )
+    mirror_radius_arcsec: float = Field(
+        default=0.8, ge=0, description="[arcsec] how far a bright variable's light is looked for"
+    )
+
     def search(self) -> ExamineSettings:
         """Return the settings of the science."""
         return ExamineSettings(

@@ -18,6 +18,8 @@ from csstream.subscriber.text import (
     folded_snr,
     position_text,
     probabilities_text,
+    scale_text,
+    times_of,
     with_error,
 )
 
@@ -81,12 +83,13 @@ def _title(alert: Alert) -> str:
 
 
 def _draw_raw(axes: Axes, alert: Alert) -> None:
-    day = math.floor(alert.mjd_mid_tai.min()) if alert.epochs else 0
-    time = alert.mjd_mid_tai - day
+    times = times_of(alert)
+    day = math.floor(times.min()) if alert.epochs else 0
+    time = times - day
     _points(axes, time, alert.flux, alert.flux_err, alert)
     for middle in _event_times(alert):
         axes.axvline(middle - day, color=COLOURS[alert.kind], lw=0.8, alpha=0.35, zorder=0)
-    axes.set_xlabel(f"MJD (TAI) − {day} [day]")
+    axes.set_xlabel(f"{scale_text(alert)} − {day} [day]")
     axes.set_ylabel("flux [nJy]")
     axes.set_title("as measured", loc="left", fontsize=9, color=DARK)
     if math.isfinite(alert.mean_flux) and alert.mean_flux > 0:
@@ -103,7 +106,7 @@ def _draw_fold(axes: Axes, alert: Alert) -> None:
     if _single(alert):
         _draw_event(axes, alert)
         return
-    phase = _phase(alert.mjd_mid_tai, alert.t0, alert.period)
+    phase = _phase(times_of(alert), alert.t0, alert.period)
     value, error = _relative(alert)
     phases = np.concatenate([phase, phase + 1, phase + 2])  # no edge of the plot hides an event
     values, errors = np.tile(value, 3), np.tile(error, 3)
@@ -113,7 +116,7 @@ def _draw_fold(axes: Axes, alert: Alert) -> None:
     centres, medians = np.concatenate([centre, centre + 1, centre + 2]), np.tile(median, 3)
     axes.plot(centres, medians, "o", ms=4, mec="white", color=DARK, zorder=4, label="median")
     axes.set_xlim(*FOLD_RANGE)
-    axes.set_xlabel(f"phase [periods], t0 = {alert.t0:.5f} MJD (TAI)")
+    axes.set_xlabel(f"phase [periods], t0 = {alert.t0:.5f} {scale_text(alert)}")
     axes.set_ylabel("relative flux")
     axes.set_title("folded on the period", loc="left", fontsize=9, color=DARK)
     axes.legend(loc="best", fontsize=8, frameon=False)
@@ -121,11 +124,11 @@ def _draw_fold(axes: Axes, alert: Alert) -> None:
 
 def _draw_event(axes: Axes, alert: Alert) -> None:
     span = 6 * alert.duration if math.isfinite(alert.duration) else math.inf
-    near = np.abs(alert.mjd_mid_tai - alert.t0) <= span
+    near = np.abs(times_of(alert) - alert.t0) <= span
     value, error = _relative(alert)
-    hours = 24 * (alert.mjd_mid_tai - alert.t0)
+    hours = 24 * (times_of(alert) - alert.t0)
     _points(axes, hours[near], value[near], error[near], alert)
-    axes.set_xlabel(f"time from the event [hour], t0 = {alert.t0:.5f} MJD (TAI)")
+    axes.set_xlabel(f"time from the event [hour], t0 = {alert.t0:.5f} {scale_text(alert)}")
     axes.set_ylabel("relative flux")
     axes.set_title("the event", loc="left", fontsize=9, color=DARK)
 
@@ -200,7 +203,8 @@ def _event_times(alert: Alert) -> Array:
         return np.zeros(0)
     if _single(alert):
         return np.array([alert.t0])
-    first, last = alert.mjd_mid_tai.min(), alert.mjd_mid_tai.max()
+    times = times_of(alert)
+    first, last = times.min(), times.max()
     numbers = np.arange(
         math.ceil((first - alert.t0) / alert.period), (last - alert.t0) // alert.period + 1
     )

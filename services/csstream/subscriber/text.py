@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
+
+import numpy.typing as npt
 
 from csstream.contracts.records import Alert
 
+Array = npt.NDArray[Any]
 NAMES: Final = {
     "transit": "transiting planet",
     "eclipsing": "eclipsing binary",
@@ -15,6 +18,16 @@ NAMES: Final = {
 }
 MAX_DIGITS: Final = 7
 SMALLEST_FAP: Final = 1e-99
+
+
+def times_of(alert: Alert) -> Array:
+    """Return the times of the curve in the scale of t0 and of the period, float64 (m,) [day]."""
+    return alert.bjd_tdb if alert.time_scale == "bjd_tdb" else alert.mjd_mid_tai
+
+
+def scale_text(alert: Alert) -> str:
+    """Return the name of that scale."""
+    return "BJD (TDB)" if alert.time_scale == "bjd_tdb" else "MJD (TAI)"
 
 
 def with_error(value: float, error: float, unit: str = "") -> str:

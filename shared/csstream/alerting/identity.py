@@ -28,3 +28,9 @@ def object_key(object_id: int) -> bytes:
 def panel_key(cell: int, panel: int) -> bytes:
     """Return the key of a panel: cell as u64 and panel as u32, both big-endian."""
     return struct.pack(">QI", cell, panel)
+
+
+def panel_of(key: bytes) -> tuple[int, int]:
+    """Return cell and panel of a panel's key."""
+    cell, panel = struct.unpack(">QI", key)
+    return int(cell), int(panel)

@@ -36,8 +36,7 @@ def single_events(
     ----------
     time : (m,) [day]; flux : (n, m), nan where there is none.
 
-    An event that two or more stars of the panel show at the same time is taken for a fault of a
-    frame and left out.
+    See :func:`unshared` for events that several stars show at the same time.
     """
     middle = np.full(len(result), np.nan)
     for row in np.flatnonzero(_strong(result, rules)):
@@ -45,7 +44,7 @@ def single_events(
         centre = event_time(seen, result.t0[row], result.period[row], result.duration[row])
         if _covered(seen, centre, float(result.duration[row]), rules):
             middle[row] = centre
-    return _unshared(middle, result.duration)
+    return middle
 
 
 def event_time(time: Array, t0: float, period: float, duration: float) -> float:
@@ -56,6 +55,19 @@ def event_time(time: Array, t0: float, period: float, duration: float) -> float:
         return float(t0)
     cycles, counts = np.unique(cycle[inside], return_counts=True)
     return float(t0 + cycles[np.argmax(counts)] * period)
+
+
+def unshared(middle: Array, duration: Array) -> Array:
+    """Return the events (n,) [day] without those that two or more stars show at the same time.
+
+    Such an event is taken for a fault of a frame. Mirrors of one star must be taken out before.
+    """
+    alone = middle.copy()
+    for row in np.flatnonzero(np.isfinite(middle)):
+        near = np.abs(middle - middle[row]) < 0.5 * duration[row]
+        if np.count_nonzero(near) > 1:
+            alone[row] = np.nan
+    return alone
 
 
 def _strong(result: ExaminationResult, rules: SingleEventRules) -> Array:
@@ -80,12 +92,3 @@ def _covered(time: Array, centre: float, duration: float, rules: SingleEventRule
         and np.count_nonzero(offset > 0.5 * duration) >= rules.points_beside
         and duration <= rules.longest * (time[-1] - time[0])
     )
-
-
-def _unshared(middle: Array, duration: Array) -> Array:
-    alone = middle.copy()
-    for row in np.flatnonzero(np.isfinite(middle)):
-        near = np.abs(middle - middle[row]) < 0.5 * duration[row]
-        if np.count_nonzero(near) > 1:
-            alone[row] = np.nan
-    return alone

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from csstream.alerting.decisions import Findings
-from csstream.contracts.records import Panel
+from csstream.alerting.decisions import Findings, Rules
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.result import ExaminationResult
 
@@ -16,18 +15,38 @@ Array = npt.NDArray[Any]
 PULSATING: Final = KINDS.index("pulsating")
 
 
-def findings(panel: Panel, result: ExaminationResult, single: Array) -> Findings:
-    """Return a panel's look with thresholds applied.
+class Numbered(Protocol):
+    """What a look says about itself."""
+
+    @property
+    def examination(self) -> int: ...
+    @property
+    def visit(self) -> int: ...
+    @property
+    def closing(self) -> bool: ...
+    @property
+    def object_id(self) -> Array: ...
+
+
+def findings(
+    result: ExaminationResult, single: Array, echo: Array, look: Numbered, rules: Rules
+) -> Findings:
+    """Return a look at n objects with thresholds applied.
 
     A periodic curve crosses where the science says so. ``single`` (n,) [day] is the middle of a
-    single event worth an alert, else nan: such a curve crosses too, and has no period.
+    single event worth an alert, else nan: such a curve crosses too, and has no period. ``echo``
+    (n,) bool: the star mirrors another one, and does not cross.
     """
     one = np.isfinite(single) & ~result.crossed
+    crossed = (result.crossed | one) & ~echo
     return Findings(
-        examination=panel.examination,
-        visit=panel.visit,
-        object_id=panel.object_id,
-        crossed=result.crossed | one,
+        examination=look.examination,
+        visit=look.visit,
+        closing=look.closing,
+        object_id=look.object_id,
+        crossed=crossed,
+        sure=crossed & (result.fap <= rules.closing_fap),
+        echo=echo,
         kind=result.kind,
         period=np.where(one, np.nan, result.period),
         period_err=np.where(one, np.nan, result.period_err),

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from astropy_healpix.core import boundaries_lonlat, lonlat_to_healpix, neighbours
+from astropy_healpix.core import boundaries_lonlat, healpix_to_lonlat, lonlat_to_healpix, neighbours
 
 ORDER: Final = 12
 NSIDE: Final = 2**ORDER
@@ -30,6 +30,12 @@ IntOrInts = TypeVar("IntOrInts", int, Ints)
 def cells_of(ra: npt.ArrayLike, dec: npt.ArrayLike) -> Ints:
     """Cells (n,) of positions ``ra``, ``dec`` (n,) [deg]. ValueError where one is not finite."""
     return _cells_and_offsets(ra, dec)[0]
+
+
+def centre_of(cell: int) -> tuple[float, float]:
+    """Centre (ra, dec) of a cell [deg]; no place in it is farther away than 0.75 arcmin."""
+    lon, lat = healpix_to_lonlat(np.array([cell]), NSIDE, order="nested")
+    return float(lon.to_value(u.deg)[0]), float(lat.to_value(u.deg)[0])
 
 
 def partition_of(cell: IntOrInts, n_partitions: int) -> IntOrInts:

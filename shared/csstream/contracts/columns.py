@@ -61,8 +61,10 @@ def to_bytes(value: Any, field: Field, dimensions: Dimensions) -> bytes:
     return column.tobytes()
 
 
-def from_bytes(data: bytes, field: Field, dimensions: Dimensions) -> Array:
+def from_bytes(data: bytes | str, field: Field, dimensions: Dimensions) -> Array:
     """The array of a column, its own and writable: kernels compiled for such arrays take it."""
+    if isinstance(data, str):  # how fastavro gives the default of a field that was not written
+        data = data.encode("latin-1")
     dtype = np.dtype(field["csstream_dtype"])
     count, rest = divmod(len(data), dtype.itemsize)
     if rest:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from csstream.contracts.errors import InvalidMessageError
-from csstream.contracts.records import Exposure, Panel, Verdicts
+from csstream.contracts.records import Alert, Examination, Exposure, Panel, Verdicts
 
 
 def check_consistency(record: Any) -> None:
@@ -23,7 +23,21 @@ def _problems(record: Any) -> list[str]:
             return [f"mjd_mid_tai of an exposure is {time}"]
         case Panel(part=part, parts=parts) if part >= parts:
             return [f"part {part} of {parts} parts"]
-        case Verdicts(previous=previous, latest=latest) if previous is not None:
-            if previous.examination >= latest.examination:
-                return [f"examination {previous.examination} before {latest.examination}"]
+        case Alert(bjd_tdb=barycentric, mjd_mid_tai=times) if len(barycentric) not in (
+            0,
+            len(times),
+        ):
+            return [f"{len(barycentric)} barycentric times of {len(times)} epochs"]
+        case Verdicts(previous=previous, latest=latest):
+            return _problems_of_looks(previous, latest)
     return []
+
+
+def _problems_of_looks(previous: Examination | None, latest: Examination) -> list[str]:
+    problems = []
+    if previous is not None and previous.examination >= latest.examination:
+        problems.append(f"examination {previous.examination} before {latest.examination}")
+    for look in (previous, latest):
+        if look is not None and (look.source_row >= len(look.object_id)).any():
+            problems.append(f"source_row beyond the {len(look.object_id)} objects")
+    return problems

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -118,6 +119,8 @@ class ExposureReport:
     provider: str  # onnxruntime's provider; empty for classical
     announced_ms: int  # [ms] broker time stamp of the announcement
     timings: dict[str, float] = field(default_factory=dict)  # [s] by step
+    reference_version: str = ""  # of the reference catalogue that was measured; empty: none
+    listed: int = 0  # of the sources, those of the reference's list
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,6 +167,16 @@ class Examination:
     alert_kind: Array  # uint8 (n,) class in that alert
     alert_period: Array  # float64 (n,) period in that alert
     alert_significance: Array  # float32 (n,)
+    # what neighbours in other panels of the cell must know: k stars that crossed by themselves
+    source_row: Array = field(default_factory=lambda: np.empty(0, np.int32))  # (k,) of the above
+    source_ra: Array = field(default_factory=lambda: np.empty(0))  # float64 (k,) [deg]
+    source_dec: Array = field(default_factory=lambda: np.empty(0))  # float64 (k,) [deg]
+    source_t0: Array = field(default_factory=lambda: np.empty(0))  # float64 (k,) [day] BJD TDB
+    source_width: Array = field(default_factory=lambda: np.empty(0))  # float64 (k,) [day]
+    source_swing: Array = field(default_factory=lambda: np.empty(0))  # float64 (k,) [nJy]
+    # l pairs of which at least one star is of this panel
+    mirror_id: Array = field(default_factory=lambda: np.empty(0, np.int64))  # int64 (l,)
+    mirror_source: Array = field(default_factory=lambda: np.empty(0, np.int64))  # int64 (l,)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -208,7 +221,7 @@ class Alert:
     period: float  # [day]; nan for a single event
     period_err: float  # [day]
     period_convention: str  # what one period means, and which multiples were considered
-    t0: float  # [day] MJD TAI: mid-event, or maximum light of a pulsator
+    t0: float  # [day] in time_scale: mid-event, or maximum light of a pulsator
     t0_err: float  # [day]
     duration: float  # [day]; nan where it has no meaning
     duration_err: float  # [day]
@@ -230,6 +243,10 @@ class Alert:
     classifier_model: str
     reference_version: str
     code_version: str
+    time_scale: Literal["bjd_tdb", "mjd_tai"] = "mjd_tai"  # of t0 and of the period
+    bjd_tdb: Array = field(default_factory=lambda: np.empty(0))  # float64 (m,) [day], or empty
+    mirrors: Array = field(default_factory=lambda: np.empty(0, np.int64))  # ids that mirror this
+    mirror_of: int = 0  # object that this one only mirrors; 0: none
 
 
 @dataclass(frozen=True, kw_only=True)
