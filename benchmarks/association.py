@@ -15,9 +15,10 @@ import numpy as np
 
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.records import Measurements
-from csstream.lightcurves.cell import Cell, Due, Rules
+from csstream.lightcurves.cell import Cell
 from csstream.lightcurves.geometry import cell_centre
 from csstream.lightcurves.panels import cut_panel
+from csstream.lightcurves.series import Due, Rules
 from csstream.lightcurves.warm import compile_kernels
 
 CELL = 1234567
@@ -66,11 +67,12 @@ def main() -> None:
     decoded = time.perf_counter()
     cell = Cell(CELL, Rules())
     for batch in batches:
-        cell.advance([batch], closing=False)
+        cell.advance(batch.visit, [batch], closing=False)
     associated = time.perf_counter()
     panels = [
-        next(cut_panel(cell, Due(panel, 1, True), options.epochs, 1 << 26))
-        for panel in cell.panels()
+        next(cut_panel(series, Due(panel, 1, True), options.epochs, 1 << 26))
+        for series in cell.in_order_of_code()
+        for panel in series.panels()
     ]
     cut = time.perf_counter()
     sources = sum(len(batch.ra) for batch in batches)
@@ -81,7 +83,7 @@ def main() -> None:
                 "associated_per_s": round(sources / (associated - decoded)),
                 "decoded_per_s": round(sources / (decoded - started)),
                 "ms_per_frame": round(1e3 * (associated - decoded) / len(batches), 2),
-                "objects": int((cell.objects["number"] > 0).sum()),
+                "objects": cell.objects,
                 "stars": options.stars,
                 "bytes_per_source_epoch": round(cell.nbytes / sources, 1),
                 "panels": len(panels),

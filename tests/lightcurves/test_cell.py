@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from csstream.alerting.schedule import Schedule
 from csstream.contracts.codec import encode
-from csstream.lightcurves.cell import Cell, Rules
+from csstream.lightcurves.cell import Cell
 from csstream.lightcurves.geometry import cell_centre
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
+from csstream.lightcurves.series import Rules
 
 CELL = 1234567
 RA, DEC = np.degrees(cell_centre(CELL))
@@ -33,10 +36,13 @@ def frames(batch, visits: int, stars: int = 200, seed: int = 0, **changes):
 def closed(batches, rules=RULES) -> tuple[Cell, list]:
     cell = Cell(CELL, rules)
     for batch in batches:
-        cell.advance([batch], closing=False)
-    due = cell.advance([], closing=True)
-    panels = [p for d in due for p in cut_panel(cell, d, len(batches) + 1, 1 << 22)]
-    return cell, panels
+        cell.advance(batch.visit, [batch], closing=False)
+    return cell, cut_at_end(cell, batches[-1].visit + 1)
+
+
+def cut_at_end(cell: Cell, visit: int) -> list:
+    due = cell.advance(visit, [], closing=True)
+    return [p for series, d in due for p in cut_panel(series, d, visit, 1 << 22)]
 
 
 def test_every_measured_point_is_in_the_panel_and_no_other(batch):
@@ -81,9 +87,9 @@ def test_epochs_are_in_order_of_time_whatever_the_order_of_announcement(batch):
 def test_large_panels_are_split_by_epochs(batch):
     batches = frames(batch, 30)
     cell, whole = closed(batches)
-    due = cell.advance([batches[-1]], closing=True)[0]
-    full = next(cut_panel(cell, due, 32, 1 << 22))
-    parts = list(cut_panel(cell, due, 32, 16_000))
+    series, due = cell.advance(32, [batches[-1]], closing=True)[0]
+    full = next(cut_panel(series, due, 32, 1 << 22))
+    parts = list(cut_panel(series, due, 32, 16_000))
     assert len(parts) > 2
     assert [(p.part, p.parts) for p in parts] == [(i, len(parts)) for i in range(len(parts))]
     np.testing.assert_array_equal(np.concatenate([p.flux for p in parts], axis=1), full.flux)
@@ -94,16 +100,14 @@ def test_large_panels_are_split_by_epochs(batch):
 def test_a_replay_ends_where_the_first_pass_ended(batch):
     batches = frames(batch, 40)
     once, again = Cell(CELL, RULES), Cell(CELL, RULES)
+    batches = [replace(batch_, visit=2 * batch_.visit) for batch_ in batches]
     for batch_ in batches[:25]:
-        once.advance([batch_], closing=False)
-    once.advance([], closing=True)
+        once.advance(batch_.visit, [batch_], closing=False)
+    once.advance(51, [], closing=True)
     for batch_ in batches[25:]:
-        once.advance([batch_], closing=False)
-    again.replay(batches, closings=[25.5])
-    panels = [
-        [encode(p) for d in cell.advance([], closing=True) for p in cut_panel(cell, d, 41, 1 << 22)]
-        for cell in (once, again)
-    ]
+        once.advance(batch_.visit, [batch_], closing=False)
+    again.replay(batches, closings=[51])
+    panels = [[encode(p) for p in cut_at_end(cell, 81)] for cell in (once, again)]
     assert len(panels[0]) == 2
     assert panels[0] == panels[1]
 
@@ -113,22 +117,39 @@ def test_examinations_count_from_one_and_closing_comes_once(batch):
     seen = [
         due
         for batch_ in frames(batch, 20, stars=5)
-        for due in cell.advance([batch_], closing=False)
+        for _, due in cell.advance(batch_.visit, [batch_], closing=False)
     ]
     assert [due.examination for due in seen] == list(range(1, len(seen) + 1))
     assert len(seen) >= 3
-    (end,) = cell.advance([], closing=True)
+    ((_, end),) = cell.advance(21, [], closing=True)
     assert end.closing
     assert end.examination == len(seen) + 1
-    assert cell.advance([], closing=True) == []
+    assert cell.advance(22, [], closing=True) == []
 
 
-def test_another_band_is_not_mixed_in(batch):
-    batches = frames(batch, 6) + frames(batch, 6, seed=1, band="g")
-    cell, panels = closed(batches)
-    assert cell.ignored == 6
-    assert panels[0].band == "i"
-    assert panels[0].flux.shape[1] == 6
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"band": "g"}, "band"), ({"reference_version": "r2"}, "reference_version")],
+)
+def test_bands_and_references_have_curves_of_their_own(batch, change, name):
+    """Each is what it would be alone, but for the ids and the numbers of its panels."""
+    mixed = [
+        replace(each, visit=2 * each.visit + shift)
+        for changes, shift in (({}, 0), (change, 1))
+        for each in frames(batch, 12, seed=shift, **changes)
+    ]
+    mixed.sort(key=lambda each: each.visit)
+    cell, panels = closed(mixed)
+    ids = np.concatenate([panel.object_id for panel in panels])
+    assert len(np.unique(ids)) == len(ids) == 400
+    assert len({panel.panel for panel in panels}) == len(panels) == 4
+    for value in {getattr(each, name) for each in mixed}:
+        _, alone = closed([each for each in mixed if getattr(each, name) == value])
+        mine = [panel for panel in panels if getattr(panel, name) == value]
+        for panel, expected in zip(mine, alone, strict=True):
+            np.testing.assert_array_equal(panel.flux, expected.flux)
+            np.testing.assert_array_equal(panel.object_id % 2**48, expected.object_id)
+    assert cell.epochs == 24
 
 
 def test_an_empty_frame_is_an_epoch(batch):

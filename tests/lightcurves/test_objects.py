@@ -45,7 +45,7 @@ def test_one_frame_detections_are_forgotten_and_their_slots_taken_back(batch):
     for epoch in range(60):
         sources = [0.0, 1.0 + 0.2 * (epoch % 40)]  # a star and something new in every frame
         objects.take(frame(batch, epoch + 1, sources), epoch)
-        objects.compact(epoch)
+        objects.compact()
     assert numbers(objects).count(1) == 1
     assert max(numbers(objects)) == 1
     assert objects.size <= 12

@@ -15,8 +15,9 @@ from csstream.contracts.codec import encode
 from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import Measurements, Panel
 from csstream.lightcurves import keys
-from csstream.lightcurves.cell import Rules
+from csstream.lightcurves.entries import stored_value
 from csstream.lightcurves.objects import OBJECT_BITS
+from csstream.lightcurves.series import Rules
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
 
@@ -39,13 +40,21 @@ class Machine:
 
     def take(self, record) -> None:
         if self.store.get(key_of(record)) is None:
+            if self.state.is_expired(record):
+                return
             self.state.check(record)
-            self.store.put(key_of(record), encode(record))
+            self.store.put(key_of(record), stored_value(record))
         self.state.note(record)
         for visit in self.state.closed_beyond_sent():
             self.panels += self.state.cut(visit)
             self.store.put(keys.SENT, keys.sent_value(visit))
+            for group in self.state.saves(visit):
+                self.write(group)
             self.state.finish(visit)
+
+    def write(self, group) -> None:
+        for key, value in group:
+            self.store.delete(key) if value is None else self.store.put(key, value)
 
     def run(self, records) -> list[bytes]:
         for record in records:
@@ -102,7 +111,7 @@ def test_panels_cut_but_not_sent_are_cut_again_the_same(make_field):
     failed = Machine()
     for record in records[:-1]:
         failed.take(record)
-    failed.store.put(key_of(records[-1]), encode(records[-1]))
+    failed.store.put(key_of(records[-1]), stored_value(records[-1]))
     failed.state.note(records[-1])
     for visit in failed.state.closed_beyond_sent():
         list(failed.state.cut(visit))  # sent nowhere: the worker died here

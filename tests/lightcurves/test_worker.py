@@ -21,6 +21,7 @@ from csstream.contracts.codec import decode, encode
 from csstream.contracts.errors import FatalError
 from csstream.contracts.records import ClosedMarker, DeadLetter, Measurements, Panel
 from csstream.lightcurves import keys
+from csstream.lightcurves.entries import stored_value
 from csstream.lightcurves.export import export
 from csstream.lightcurves.rebuild import rebuild
 from csstream.lightcurves.settings import LightcurvesSettings
@@ -145,7 +146,7 @@ def expected_panels(settings: LightcurvesSettings, records) -> dict[PanelId, set
         store = MemoryStore()
         state = PartitionState(store, settings.rules())
         for record in (record for p, record in records if p == partition):
-            store.put(key_of(record), encode(record))
+            store.put(key_of(record), stored_value(record))
             state.note(record)
             for visit in state.closed_beyond_sent():
                 for panel in state.cut(visit):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from faust.types import TP
@@ -28,14 +29,17 @@ class RocksStore:
     def put(self, key: bytes, value: bytes) -> None:
         self._db().put(key, value)
 
+    def delete(self, key: bytes) -> None:
+        self._db().delete(key)
+
     def seek(self, key: bytes) -> bytes | None:
         cursor = self._db().iter()
         cursor.seek(key)
         found: bytes | None = cursor.key() if cursor.valid() else None
         return found
 
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self._db().items(from_key=prefix):
+    def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        for key, value in self._db().items(from_key=max(prefix, start)):
             if not key.startswith(prefix):
                 return
             yield key, value
@@ -68,10 +72,22 @@ class LoggedStore:
 
     async def write(self, partition: int, key: bytes, value: bytes) -> None:
         """Store and log one record; return when the brokers have acknowledged it."""
-        store = self.partition(partition)
-        store.put(key, value)
-        sent = await self._app.producer.send_and_wait(
-            self._changelog, key, value, partition, None, None
-        )
-        store.get(key)  # PartitionLostError rather than opening it anew below
-        self._table.data.set_persisted_offset(TP(self._changelog, partition), sent.offset)
+        await self.write_all(partition, [(key, value)])
+
+    async def write_all(
+        self, partition: int, records: Sequence[tuple[bytes, bytes | None]]
+    ) -> None:
+        """Store and log records, or remove those without a value; return when all are safe."""
+        if not records:
+            return
+        store, producer = self.partition(partition), self._app.producer
+        for key, value in records:
+            store.delete(key) if value is None else store.put(key, value)
+        sends = [
+            await producer.send(self._changelog, key, value, partition, None, None)
+            for key, value in records
+        ]
+        sent = await asyncio.gather(*sends)
+        store.seek(b"")  # PartitionLostError rather than opening it anew below
+        place = TP(self._changelog, partition)
+        self._table.data.set_persisted_offset(place, max(each.offset for each in sent))

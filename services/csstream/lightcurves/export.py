@@ -16,10 +16,11 @@ from csstream.contracts.codec import decode_any
 from csstream.contracts.errors import BadInputError, FatalError
 from csstream.contracts.records import ClosedMarker, Measurements, Panel
 from csstream.contracts.units import AB_ZERO_POINT_NJY
-from csstream.lightcurves.cell import Cell, Due
+from csstream.lightcurves.cell import Cell
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.replay import move_frontier, read_partition, take_in
+from csstream.lightcurves.series import CELL_BITS, Due
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
@@ -67,7 +68,7 @@ def export(
         There is nothing to export: no such cell or object, or nothing closed yet.
     """
     if object_id is not None:
-        cell = object_id >> OBJECT_BITS
+        cell = object_id >> OBJECT_BITS & (1 << CELL_BITS) - 1
     topic = settings.topics().measurements
     wanted = range(topic.partitions) if cell is None else [partition_of(cell, topic.partitions)]
     consumer = make_consumer(settings, None, "csstream-lightcurves-export")
@@ -104,9 +105,10 @@ def partition_tables(
 
 def cell_tables(cell: Cell, visit: int) -> Iterator[Table]:
     """Yield the light curves of one cell, panel by panel."""
-    for panel in cell.panels():
-        for part in cut_panel(cell, Due(panel, 0, False), visit, 1 << 30):
-            yield panel_table(part)
+    for series in cell.in_order_of_code():
+        for panel in series.panels():
+            for part in cut_panel(series, Due(panel, 0, False), visit, 1 << 30):
+                yield panel_table(part)
 
 
 def panel_table(panel: Panel) -> Table:

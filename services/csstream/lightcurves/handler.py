@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
@@ -21,6 +21,8 @@ from csstream.contracts.headers import (
 )
 from csstream.contracts.records import ClosedMarker, Measurements, Panel
 from csstream.lightcurves import keys
+from csstream.lightcurves.checkpoint import Write
+from csstream.lightcurves.entries import stored_value
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import Store
 from csstream.runtime.dead_letters import encode_letter, letter_of
@@ -40,6 +42,9 @@ class Log(Protocol):
 
     async def write(self, partition: int, key: bytes, value: bytes) -> None:
         """Store and log; return when it is acknowledged."""
+
+    async def write_all(self, partition: int, records: Sequence[Write]) -> None:
+        """Store and log, or remove what has no value; return when all is acknowledged."""
 
 
 class Outbox(Protocol):
@@ -114,7 +119,7 @@ class Handler:
         key = self._key(record, message.partition)
         state = self._state(message.partition)
         stored = state.store.get(key)
-        if stored is None:
+        if stored is None and not state.is_expired(record):
             state.check(record)
         return record, key, stored
 
@@ -126,8 +131,11 @@ class Handler:
         stored: bytes | None,
     ) -> None:
         state = self._state(message.partition)
+        if stored is None and state.is_expired(record):
+            self._metrics.duplicates.labels(STAGE_NAME).inc()
+            return
         # A record that is known is logged again as it was stored: the first log may have failed.
-        await self._log.write(message.partition, key, stored or message.value or b"")
+        await self._log.write(message.partition, key, stored or stored_value(record))
         if stored is None:
             self._count(record)
         else:
@@ -141,6 +149,8 @@ class Handler:
             started = time.monotonic()
             await self._send_panels(message, state.cut(visit))
             await self._log.write(message.partition, keys.SENT, keys.sent_value(visit))
+            for group in state.saves(visit):
+                await self._log.write_all(message.partition, group)
             state.finish(visit)
             self._metrics.step_seconds.labels(STAGE_NAME, "visit").observe(
                 time.monotonic() - started

@@ -2,6 +2,8 @@
 
 ``E`` + cell u64 + visit u64 + detector u32: one batch of measurements, as it came.
 ``M`` + visit u64 + detector u32: one closed marker, as it came.
+``C`` + cell u64 + series u32: the latest checkpoint of one series of curves.
+``B`` + cell u64 + series u32 + first epoch u32: a block of its points.
 ``S``: the partition's sent frontier (visit u64): every panel up to it has been acknowledged.
 """
 
@@ -13,9 +15,13 @@ from typing import NamedTuple
 ENTRY = b"E"
 MARKER = b"M"
 SENT = b"S"
+BLOCK = b"B"
+CHECKPOINT = b"C"
 
 _ENTRY = struct.Struct(">cQQI")
 _MARKER = struct.Struct(">cQI")
+_BLOCK = struct.Struct(">cQII")
+_CHECKPOINT = struct.Struct(">cQI")
 _SENT = struct.Struct(">Q")
 _PANEL = struct.Struct(">QI")
 
@@ -48,6 +54,21 @@ def cell_prefix(cell: int) -> bytes:
 def marker_key(visit: int, detector: int) -> bytes:
     """Return the key of one closed marker."""
     return _MARKER.pack(MARKER, visit, detector)
+
+
+def checkpoint_key(cell: int, series: int) -> bytes:
+    """Return the key of a series' checkpoint."""
+    return _CHECKPOINT.pack(CHECKPOINT, cell, series)
+
+
+def checkpoint_prefix(cell: int) -> bytes:
+    """Return what the keys of all checkpoints of one cell begin with."""
+    return struct.pack(">cQ", CHECKPOINT, cell)
+
+
+def block_key(cell: int, series: int, first: int) -> bytes:
+    """Return the key of the block that begins with an epoch of a series."""
+    return _BLOCK.pack(BLOCK, cell, series, first)
 
 
 def parse_entry_key(key: bytes) -> EntryKey:

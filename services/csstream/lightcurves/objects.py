@@ -35,7 +35,7 @@ CANDIDATE = -1
 FOREIGN_CANDIDATE = -2
 DEAD = -3  # forgotten; the slot is taken back at the next compaction
 
-OBJECT_BITS = 20
+OBJECT_BITS = 20  # of an object's number
 MAX_NUMBER = (1 << OBJECT_BITS) - 1
 REFERENCE_NUMBERS = 1 << 19  # a reference's numbers lie below
 
@@ -96,12 +96,12 @@ class Objects:
         self._judge(epoch, reference=bool(batch.reference_version))
         return slots
 
-    def compact(self, epoch: int) -> Array | None:
-        """Take back forgotten slots without recent sources.
+    def compact(self) -> Array | None:
+        """Take back forgotten slots.
 
         Returns the new slot by old slot, int32, or None where nothing changed.
         """
-        gone = (self["number"] == DEAD) & (self["last"] <= epoch - self.confirm_epochs)
+        gone = self["number"] == DEAD
         if not gone.any():
             return None
         keep = ~gone
@@ -111,6 +111,18 @@ class Objects:
         seen = self._slot_of_reference >= 0
         self._slot_of_reference[seen] = renumbered[self._slot_of_reference[seen]]
         return renumbered
+
+    def columns(self) -> list[Array]:
+        """Return all that a copy needs: see :meth:`restore`."""
+        given = np.array([self._given[False], self._given[True]], np.int32)
+        return [*(self[name] for name in (*_FLOATS, *_INTS)), self._slot_of_reference, given]
+
+    def restore(self, columns: list[Array]) -> None:
+        """Take over the :meth:`columns` of another table."""
+        *rows, self._slot_of_reference, given = columns
+        self._columns = dict(zip((*_FLOATS, *_INTS), rows, strict=True))
+        self.size = len(rows[0])
+        self._given = {False: int(given[0]), True: int(given[1])}
 
     def positions(self, slots: Array) -> tuple[Array, Array, Array, Array]:
         """Return ra, dec (float64) and their errors (float32), all [deg] and (n,).
@@ -133,15 +145,14 @@ class Objects:
     def _listed(self, object_id: Array, xi: Array, eta: Array) -> Array:
         """Return the slots of sources that a reference names, each object once per frame."""
         numbers = object_id & MAX_NUMBER
-        slots = np.full(len(numbers), NO_SLOT, np.int32)
         known = len(self._slot_of_reference)
         if len(numbers) and numbers.max() >= known:
             more = np.full(int(numbers.max()) + 1 - known, NO_SLOT, np.int32)
             self._slot_of_reference = np.concatenate([self._slot_of_reference, more])
-        once = np.unique(numbers, return_index=True)[1]
-        new = once[self._slot_of_reference[numbers[once]] == NO_SLOT]
+        once = _first_of_each(numbers, len(self._slot_of_reference))
+        new = np.flatnonzero(once & (self._slot_of_reference[numbers] == NO_SLOT))
         self._slot_of_reference[numbers[new]] = self._append(xi[new], eta[new], numbers[new])
-        slots[once] = self._slot_of_reference[numbers[once]]
+        slots: Array = np.where(once, self._slot_of_reference[numbers], NO_SLOT).astype(np.int32)
         return slots
 
     def _append(self, xi: Array, eta: Array, number: Array) -> Array:
@@ -169,6 +180,16 @@ class Objects:
         self._given[reference] = last + len(confirmed)
         late = self["first"] <= epoch - self.confirm_epochs
         number[late & ((number == CANDIDATE) | (number == FOREIGN_CANDIDATE))] = DEAD
+
+
+@njit(cache=True, nogil=True)
+def _first_of_each(numbers: Array, limit: int) -> Array:
+    """Return where a number, below ``limit``, comes for the first time, bool (n,)."""
+    seen, once = np.zeros(limit, np.bool_), np.empty(len(numbers), np.bool_)
+    for i in range(len(numbers)):
+        once[i] = not seen[numbers[i]]
+        seen[numbers[i]] = True
+    return once
 
 
 def _finite(values: Array) -> Array:

@@ -11,6 +11,7 @@ from csstream.contracts.codec import decode_any
 from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import ClosedMarker, Measurements
 from csstream.lightcurves import keys
+from csstream.lightcurves.entries import stored_value
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import Store
 from csstream.runtime.messages import Message, message_of
@@ -59,7 +60,7 @@ def take_in(store: Store, state: PartitionState, message: Message) -> bool:
         key = record_key(record)
         if store.get(key) is None:
             state.check(record)
-            store.put(key, message.value or b"")
+            store.put(key, stored_value(record))
     except BadInputError:
         return False
     state.note(record)

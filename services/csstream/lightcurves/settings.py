@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import Field
 
 from csstream.alerting.schedule import Schedule
-from csstream.lightcurves.cell import Rules
+from csstream.lightcurves.retention import Retention
+from csstream.lightcurves.series import Rules
 from csstream.runtime.settings import ServiceSettings
 
 
@@ -19,6 +20,8 @@ class LightcurvesSettings(ServiceSettings):
     examination_growth: float = Field(1.1, gt=1.0, description="between two examinations")
     confirm_sources: int = Field(3, ge=1, description="sources that make an object")
     confirm_epochs: int = Field(20, ge=1, description="epochs within which they must come")
+    keep_epochs: int = Field(0, ge=0, description="of each cell and band, the latest; 0: all")
+    keep_days: float = Field(0.0, ge=0, description="[day] before the latest epoch; 0: all")
     max_panel_mib: float = Field(4.0, gt=0, le=7.5, description="[MiB] larger panels are split")
     cache_mib: int = Field(2048, ge=1, description="[MiB] of light curves kept in memory")
     rocksdb_cache_mib: int = Field(32, ge=1, description="[MiB] block cache per partition")
@@ -31,4 +34,5 @@ class LightcurvesSettings(ServiceSettings):
             schedule=Schedule(self.first_examination, self.examination_growth),
             confirm_sources=self.confirm_sources,
             confirm_epochs=self.confirm_epochs,
+            retention=Retention(self.keep_epochs, self.keep_days),
         )

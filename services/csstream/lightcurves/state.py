@@ -16,11 +16,16 @@ from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import ClosedMarker, Measurements, Panel
 from csstream.lightcurves import keys
 from csstream.lightcurves.arrivals import Arrivals
-from csstream.lightcurves.cell import Cell, Rules
+from csstream.lightcurves.cell import Cell
+from csstream.lightcurves.checkpoint import Write, dropped_visit, load_cell, pending_writes
+from csstream.lightcurves.entries import read_batch
 from csstream.lightcurves.panels import cut_panel
+from csstream.lightcurves.series import Rules
 from csstream.lightcurves.store import Store
 
 DEFAULT_CACHE_BYTES = 2 * 1024**3
+MARKERS_KEPT = 4096  # visits behind the frontier; with retention, older markers are removed
+_PRUNED_EVERY = 64  # visits
 
 
 class PartitionState:
@@ -47,6 +52,7 @@ class PartitionState:
         self._max_panel_bytes = max_panel_bytes
         self._cache_bytes = cache_bytes
         self._cells: OrderedDict[int, Cell] = OrderedDict()
+        self._touched: list[int] = []  # cells of the visit that was cut last
         self._numbered: dict[int, int] = {}  # objects by cell, of the cells touched so far
         self.arrivals = Arrivals(keys.parse_sent_value(store.get(keys.SENT)))
         self._closings: list[int] = []  # ends of sequences up to the sent frontier
@@ -79,6 +85,14 @@ class PartitionState:
                 "it must be above 0",
             )
 
+    def is_expired(self, record: Measurements | ClosedMarker) -> bool:
+        """Say whether a record that is not in the store may have been removed from it."""
+        if self.rules.retention.unlimited or record.visit > self.sent:
+            return False
+        if isinstance(record, ClosedMarker):
+            return record.visit <= self.sent - MARKERS_KEPT
+        return record.visit <= dropped_visit(record.cell, self.store)
+
     def note(self, record: Measurements | ClosedMarker) -> None:
         """Count a record that is in the store; doing so again changes nothing."""
         if record.visit <= self.sent:
@@ -108,12 +122,24 @@ class PartitionState:
         for number in touched:
             cell = self._cell(number)
             batches = [self._batch(number, visit, det) for det in entries.get(number, ())]
-            for due in cell.advance(batches, closing=closing):
-                yield from cut_panel(cell, due, visit, self._max_panel_bytes)
-            self._numbered[number] = cell.objects.numbered
+            for series, due in cell.advance(visit, batches, closing=closing):
+                yield from cut_panel(series, due, visit, self._max_panel_bytes)
+            self._numbered[number] = cell.objects
+        self._touched = touched
         self._open = set() if closing else self._open.union(entries)
         if closing:
             self._closings.append(visit)
+
+    def saves(self, visit: int) -> Iterator[list[Write]]:
+        """Yield groups of records to write when ``visit`` is sent, and known to be.
+
+        Each group must be acknowledged before the next; the state is right without them, and
+        they are yielded again at a later visit where writing them failed.
+        """
+        for number in self._touched:
+            yield from pending_writes(self._cell(number))
+        if not self.rules.retention.unlimited and visit % _PRUNED_EVERY == 0:
+            yield list(self._old_markers(visit - MARKERS_KEPT))
 
     def finish(self, visit: int) -> None:
         """The panels of ``visit`` are sent: move the frontier there, and mind the memory."""
@@ -131,22 +157,33 @@ class PartitionState:
         return [key.cell for key in self._first_keys(0)]
 
     def _batch(self, cell: int, visit: int, detector: int) -> Measurements:
-        return decode(self.store.get(keys.entry_key(cell, visit, detector)), Measurements)
+        return read_batch(self.store.get(keys.entry_key(cell, visit, detector)) or b"")
 
     def _cell(self, number: int) -> Cell:
         cell = self._cells.get(number)
         if cell is None:
-            cell = self._cells[number] = Cell(number, self.rules)
-            cell.replay(self._history(number), self._closings)
+            cell, saved = load_cell(number, self.rules, self.store)
+            closings = [visit for visit in self._closings if visit > saved]
+            cell.replay(self._history(number, saved), closings)
+            self._cells[number] = cell
         self._cells.move_to_end(number)
         return cell
 
-    def _history(self, cell: int) -> Iterator[Measurements]:
-        """Yield the cell's batches up to the sent frontier."""
-        for key, value in self.store.items(keys.cell_prefix(cell)):
+    def _history(self, cell: int, after: int) -> Iterator[Measurements]:
+        """Yield the cell's batches of the visits after ``after`` up to the sent frontier."""
+        start = keys.entry_key(cell, after + 1, 0)
+        for key, value in self.store.items(keys.cell_prefix(cell), start):
             if keys.parse_entry_key(key).visit > self.sent:
                 return
-            yield decode(value, Measurements)
+            yield read_batch(value)
+
+    def _old_markers(self, visit: int) -> Iterator[Write]:
+        """Yield the removal of markers up to a visit; ends of sequences stay, for replays."""
+        for key, value in self.store.items(keys.MARKER):
+            if keys.parse_marker_key(key).visit > visit:
+                return
+            if not decode(value, ClosedMarker).sequence_end:
+                yield key, None
 
     def _load_markers(self) -> None:
         for _, value in self.store.items(keys.MARKER):

@@ -16,11 +16,14 @@ class Store(Protocol):
     def put(self, key: bytes, value: bytes) -> None:
         """Set the value of a key."""
 
+    def delete(self, key: bytes) -> None:
+        """Remove a key, which need not be there."""
+
     def seek(self, key: bytes) -> bytes | None:
         """Return the first key that is not below ``key``; None: there is none."""
 
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the keys that begin with ``prefix``, in order, with their values."""
+    def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the keys that begin with ``prefix``, from ``start`` on, with their values."""
 
 
 class MemoryStore:
@@ -42,8 +45,12 @@ class MemoryStore:
         index = bisect_left(self._keys, key)
         return self._keys[index] if index < len(self._keys) else None
 
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key in self._keys[bisect_left(self._keys, prefix) :]:
+    def delete(self, key: bytes) -> None:
+        if self._values.pop(key, None) is not None:
+            del self._keys[bisect_left(self._keys, key)]
+
+    def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        for key in self._keys[bisect_left(self._keys, max(prefix, start)) :]:
             if not key.startswith(prefix):
                 return
             yield key, self._values[key]
