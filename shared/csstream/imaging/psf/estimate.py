@@ -102,8 +102,8 @@ def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstima
     half, adjusted = half_width(psf.fwhm), replace(estimate, psf=psf)
     photons = Photons(frame.image, frame.read_noise, max(estimate.error, LEAST_ERROR))
     if estimate.error > WELL_KNOWN:
-        adjusted = _refined(adjusted, cut(fit, psf, chosen, half, photons, FAINT), 2)
-    return _refined(adjusted, cut(fit, psf, chosen, half, photons), 2)
+        adjusted, _ = refined(adjusted, cut(fit, psf, chosen, half, photons, FAINT), 2)
+    return refined(adjusted, cut(fit, psf, chosen, half, photons), 2)[0]
 
 
 def psf_change(before: FieldPsf, after: FieldPsf, shape: tuple[int, int]) -> float:
@@ -129,34 +129,43 @@ def _from_tiles(tiles: list[Tile], start: PixelPsf, frame: Frame) -> PsfEstimate
     patches = tile_patches(clean, psf, half, frame, FIRST_STARS)
     if patches.free.size < LEAST_STARS:
         return nothing
-    first = _refined(replace(nothing, method="empirical"), patches, 0)
+    first, _ = refined(replace(nothing, method="empirical"), patches, 0)
     return replace(first, error=max(first.error, FIRST_ERROR))
 
 
-def _refined(estimate: PsfEstimate, patches: Patches, degree: int) -> PsfEstimate:
-    """Return a better PSF, or the one given where the stars' fit has run away."""
+def refined(
+    estimate: PsfEstimate, patches: Patches, degree: int
+) -> tuple[PsfEstimate, Patches | None]:
+    """Return a better PSF, and the patches with their stars' values under it.
+
+    Where the stars' fit has run away the PSF is the one given, and there are no patches.
+    ``degree`` is the most that the changes may have over the field.
+    """
     try:
-        better = _width_and_shape(estimate, patches, degree)
+        better, fitted = _width_and_shape(estimate, patches, degree)
         width = better.psf.fwhm / estimate.psf.fwhm
     except PsfError:
-        return estimate
-    return better if 1.0 / MOST_CHANGE < width < MOST_CHANGE else estimate
+        return estimate, None
+    kept = 1.0 / MOST_CHANGE < width < MOST_CHANGE
+    return (better, fitted) if kept else (estimate, None)
 
 
-def _width_and_shape(estimate: PsfEstimate, patches: Patches, degree: int) -> PsfEstimate:
+def _width_and_shape(
+    estimate: PsfEstimate, patches: Patches, degree: int
+) -> tuple[PsfEstimate, Patches]:
     """Fit the width, then the shape where the width is not enough."""
     doubt = DOUBT.get(estimate.method, MOST_DOUBT)
     fitted = fit_width(estimate.psf, patches, estimate.error, doubt, degree)
     for shapes in _shape_kinds(estimate):
         used = fitted.used
-        if fitted.error < SHAPE_FROM or np.count_nonzero(used) < LEAST_FOR_SHAPE:
+        if fitted.sure < SHAPE_FROM or np.count_nonzero(used) < LEAST_FOR_SHAPE:
             break
         modes = shapes(fitted.psf.central)
         psf = refine_shape(fitted.psf, fitted.patches, used, fitted.error, modes, degree)
         fitted = fit_width(psf, fitted.patches, fitted.error, doubt, degree)
     error = float(np.clip(fitted.error, LEAST_ERROR, UNKNOWN_ERROR))
     stars = int(np.count_nonzero(fitted.used))
-    return replace(estimate, psf=fitted.psf, stars=stars, error=error)
+    return replace(estimate, psf=fitted.psf, stars=stars, error=error), fitted.patches
 
 
 def _shape_kinds(estimate: PsfEstimate) -> list[Callable[[PixelPsf], Shapes]]:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from csstream.imaging.fit.joint_fit import FitResult
-from csstream.imaging.frames.frame import Image
+from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.psf.blur import core_of
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.patch_light import cut_patches
+from csstream.imaging.psf.patch_light import cut_image, cut_patches
 from csstream.imaging.psf.patch_solve import solve_patches
 from csstream.imaging.psf.pixel_psf import PixelPsf
 
@@ -105,9 +105,16 @@ def psf_stars(fit: FitResult, image: Image, saturation: float, most: int) -> Int
         good &= (fit.flux > LEAST_SNR * fit.flux_err) & (fit.share > 0.98)
     good &= fit.contamination < MOST_BLENDED * fit.flux
     good &= image[j, i] < LINEAR_SHARE * saturation
-    order = np.flatnonzero(good)
-    order = order[np.argsort(-fit.flux[order], kind="stable")]
-    cell = CELLS * (j[order] * CELLS // ny) + i[order] * CELLS // nx
+    return spread_out(np.flatnonzero(good), i, j, fit.flux, image.shape, most)
+
+
+def spread_out(good: Int, i: Int, j: Int, flux: Float, shape: tuple[int, ...], most: int) -> Int:
+    """Return at most ``most`` of the stars ``good``, the brightest of each part of an image.
+
+    ``i``, ``j`` (n,) are the stars' pixels in an image of ``shape``.
+    """
+    order = good[np.argsort(-flux[good], kind="stable")]
+    cell = CELLS * (j[order] * CELLS // shape[0]) + i[order] * CELLS // shape[1]
     by_cell = np.argsort(cell, kind="stable")
     first = np.searchsorted(cell[by_cell], cell[by_cell])
     rank = np.empty(order.size, np.int64)
@@ -145,30 +152,69 @@ def cut(
     Members fainter than ``faint`` of the bright star are put back into the image and forgotten:
     where a PSF is not known well, they may be its errors.
     """
-    far = half * np.sqrt(2.0) + FAR_FWHM * psf.fwhm
-    start, member, free, forgotten = _members(fit, chosen, half, far, faint)
-    n, side = chosen.size, 2 * half + 1
-    patches = Patches(
-        half=half,
-        anchor_x=np.rint(fit.x[chosen]).astype(np.int64),
-        anchor_y=np.rint(fit.y[chosen]).astype(np.int64),
-        start=start,
-        free=free,
-        x=fit.x[member],
-        y=fit.y[member],
-        flux=fit.flux[member],
-        bare=np.empty((n, side, side)),
-        weight=np.empty((n, side, side)),
-        sky_prior=LOOSE_SKY_PRIOR if faint > 0.0 else SKY_PRIOR,
-    )
+    stars = (fit.x, fit.y, fit.flux)
+    patches, forgotten = _empty_patches(stars, psf, chosen, half, faint, MOST_FREE)
     cut_patches(
         photons.image, fit.background, fit.residual, fit.weight,
         max(photons.read_noise, 0.1) ** 2, photons.psf_error, *_optics(psf, patches),
         patches.anchor_x, patches.anchor_y,
-        start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
+        patches.start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
     )  # fmt: skip
     patches.flux = np.where(forgotten, 0.0, patches.flux)
     return patches
+
+
+def cut_from_frame(
+    frame: Frame,
+    level: Image,
+    stars: tuple[Float, Float, Float],
+    psf: FieldPsf,
+    chosen: Int,
+    half: int,
+    most_free: int,
+) -> Patches:
+    """Cut the patches of the ``chosen`` of known stars (x, y, flux) out of a frame.
+
+    No fit need have been made. ``level`` (ny, nx) [electron] may be off by the light of faint
+    stars: each patch has a constant of its own.
+    """
+    patches, _ = _empty_patches(stars, psf, chosen, half, 0.0, most_free)
+    patches.sky_prior = LOOSE_SKY_PRIOR
+    cut_image(
+        frame.image, frame.mask, level, max(frame.read_noise, 0.1) ** 2, *_optics(psf, patches),
+        patches.anchor_x, patches.anchor_y,
+        patches.start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
+    )  # fmt: skip
+    return patches
+
+
+def _empty_patches(
+    stars: tuple[Float, Float, Float],
+    psf: FieldPsf,
+    chosen: Int,
+    half: int,
+    faint: float,
+    most_free: int,
+) -> tuple[Patches, npt.NDArray[np.bool_]]:
+    """Return patches whose pixels are still to be written, and which members are too faint."""
+    x, y, flux = stars
+    far = half * np.sqrt(2.0) + FAR_FWHM * psf.fwhm
+    start, member, free, forgotten = _members(stars, chosen, half, far, faint, most_free)
+    n, side = chosen.size, 2 * half + 1
+    patches = Patches(
+        half=half,
+        anchor_x=np.rint(x[chosen]).astype(np.int64),
+        anchor_y=np.rint(y[chosen]).astype(np.int64),
+        start=start,
+        free=free,
+        x=x[member],
+        y=y[member],
+        flux=flux[member],
+        bare=np.empty((n, side, side)),
+        weight=np.empty((n, side, side)),
+        sky_prior=LOOSE_SKY_PRIOR if faint > 0.0 else SKY_PRIOR,
+    )
+    return patches, forgotten
 
 
 def systems(patches: Patches, psf: FieldPsf, modes: Float, tolerance: float) -> PatchSystems:
@@ -195,13 +241,18 @@ def systems(patches: Patches, psf: FieldPsf, modes: Float, tolerance: float) -> 
     return PatchSystems(normal, gradient, chi2, freedom, signal, own, by_mode)
 
 
-def advance(patches: Patches, solved: PatchSystems, amounts: Float) -> None:
-    """Move the members to their best values after the modes have taken ``amounts`` (n, q)."""
+def advance(patches: Patches, solved: PatchSystems, amounts: Float) -> float:
+    """Move the members to their best values after the modes have taken ``amounts`` (n, q).
+
+    Returns the typical shift of the bright stars [pixel].
+    """
     patch = np.repeat(np.arange(patches.free.size), np.diff(patches.start))
     step = solved.own - np.einsum("mcq,mq->mc", solved.by_mode, amounts[patch])
     patches.flux = patches.flux + step[:, 0]
     patches.x = patches.x + np.clip(step[:, 1], -MAX_STEP, MAX_STEP)
     patches.y = patches.y + np.clip(step[:, 2], -MAX_STEP, MAX_STEP)
+    own = np.abs(step[patches.start[:-1], 1:])
+    return float(np.median(own)) if own.size else 0.0
 
 
 def _optics(psf: FieldPsf, patches: Patches) -> tuple[Float, Float, int, int]:
@@ -213,20 +264,24 @@ def _optics(psf: FieldPsf, patches: Patches) -> tuple[Float, Float, int, int]:
 
 
 def _members(
-    fit: FitResult, chosen: Int, half: int, far: float, faint: float
+    stars: tuple[Float, Float, Float],
+    chosen: Int,
+    half: int,
+    far: float,
+    faint: float,
+    most_free: int,
 ) -> tuple[Int, Int, Int, npt.NDArray[np.bool_]]:
     """Members of each patch: the star itself, then the free ones, brightest first, then others."""
-    tree = cKDTree(np.column_stack([fit.x, fit.y]))
-    rows = tree.query_ball_point(
-        np.column_stack([fit.x[chosen], fit.y[chosen]]), far, return_sorted=True
-    )
+    x, y, flux = stars
+    tree = cKDTree(np.column_stack([x, y]))
+    rows = tree.query_ball_point(np.column_stack([x[chosen], y[chosen]]), far, return_sorted=True)
     start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     member = np.concatenate([np.asarray(row, np.int64) for row in rows])
     patch = np.repeat(np.arange(chosen.size), np.diff(start))
     star = chosen[patch]
-    off = np.maximum(np.abs(fit.x[member] - fit.x[star]), np.abs(fit.y[member] - fit.y[star]))
-    forgotten = fit.flux[member] < faint * fit.flux[star]
+    off = np.maximum(np.abs(x[member] - x[star]), np.abs(y[member] - y[star]))
+    forgotten = flux[member] < faint * flux[star]
     rank = np.where(member == star, 0, np.where((off < half + MARGIN) & ~forgotten, 1, 2))
-    order = np.lexsort((member, -fit.flux[member], rank, patch))
+    order = np.lexsort((member, -flux[member], rank, patch))
     near = np.bincount(patch[rank < 2], minlength=chosen.size)
-    return start, member[order], np.minimum(near, MOST_FREE).astype(np.int64), forgotten[order]
+    return start, member[order], np.minimum(near, most_free).astype(np.int64), forgotten[order]

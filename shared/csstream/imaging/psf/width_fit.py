@@ -20,11 +20,13 @@ Float = npt.NDArray[np.float64]
 
 ROUNDS = 6
 LINEAR = 0.03  # of the PSF's variance: after a smaller step another would change nothing
+STILL = 0.03  # [pixel] the same, of the bright stars' typical shift
 LEAST_TOLERANCE = 0.003  # relative error of a profile beyond the noise
 MAX_STEP = 0.3  # of the PSF's variance, per round
 STARS_PER_DEGREE = (0, 40, 100)
 GAIN_PER_NUMBER = 8.0  # of chi2, that a higher degree must bring for each of its numbers
 LEAST_FOR_SLOPE = 4  # patches
+SURE = 3.0  # [sigma]
 UNLISTED = 0.3  # of the degrees of freedom: sigma of the chi2 that unlisted stars add
 BEST_SHARE = 0.25  # of the patches, that say how well a PSF can fit
 CLIP = 3.0  # [sigma] of the patches' chi2
@@ -38,6 +40,7 @@ class WidthFit:
     patches: Patches  # with the stars' values under that PSF
     used: npt.NDArray[np.bool_]  # (n,) patches that the PSF explains
     error: float  # relative error of the PSF's values in the core, from what is left
+    sure: float  # of it, what noise alone would hardly make
 
 
 def fit_width(
@@ -65,16 +68,16 @@ def fit_width(
         blur = np.clip(blur, -MAX_STEP * variance, MAX_STEP * variance)
         amounts = field_basis(psf, places, degree) @ blur.T
         psf = blurred_field(psf, blur, degree)
-        advance(patches, solved, amounts)
+        moved = advance(patches, solved, amounts)
         left = _after(solved, amounts)
-        if np.abs(amounts).max() < LINEAR * variance:
+        if np.abs(amounts).max() < LINEAR * variance and moved < STILL:
             break
         error = _left_error(left, used, patches.all_listed)
         tolerance = max(min(2.0 * error, tolerance), LEAST_TOLERANCE)
     used = explained(left)
     error = _left_error(left, used, patches.all_listed)
     error = np.hypot(error, _blur_error(psf, left, used))
-    return WidthFit(psf, patches, used, float(error))
+    return WidthFit(psf, patches, used, float(error), profile_error(left, used)[1])
 
 
 def explained(solved: PatchSystems) -> npt.NDArray[np.bool_]:
@@ -91,31 +94,32 @@ def explained(solved: PatchSystems) -> npt.NDArray[np.bool_]:
     return known & (excess < bound)
 
 
-def profile_error(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
-    """Relative error of the profile that explains what chi2 is left of the patches.
+def profile_error(solved: PatchSystems, used: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Relative error of the profile that explains what chi2 is left; and what is sure of it.
 
     Light of stars that no list holds adds the same to bright and faint stars, an error of the PSF
-    adds in proportion to the signal: the slope of a line through the patches is what counts.
+    adds in proportion to the signal: the slope of a line through the patches is what counts. Sure
+    is what lies three of its sigmas above nothing.
     """
     if np.count_nonzero(used) < LEAST_FOR_SLOPE:
-        return np.inf
+        return np.inf, np.inf
     signal, freedom = solved.signal[used], solved.freedom[used]
     left, held = solved.chi2[used] - freedom, (UNLISTED * float(np.mean(freedom))) ** -2
-    slope = 0.0
+    slope, sigma = 0.0, 0.0
     for _ in range(3):
         weight = 1.0 / (2.0 * freedom + (0.5 * slope * signal) ** 2)
         normal = np.array(
             [[weight.sum() + held, weight @ signal], [weight @ signal, weight @ signal**2]]
         )
-        slope = max(
-            float(np.linalg.solve(normal, [weight @ left, weight @ (signal * left)])[1]), 0.0
-        )
-    return float(np.sqrt(slope))
+        inverse = np.linalg.inv(normal)
+        slope = max(float(inverse[1] @ [weight @ left, weight @ (signal * left)]), 0.0)
+        sigma = float(np.sqrt(inverse[1, 1]))
+    return float(np.sqrt(slope)), float(np.sqrt(max(slope - SURE * sigma, 0.0)))
 
 
 def _left_error(solved: PatchSystems, used: npt.NDArray[np.bool_], all_listed: bool) -> float:
     """Error of the profile; where neighbours are not listed the best quarter of stars says it."""
-    error = profile_error(solved, used)
+    error, _ = profile_error(solved, used)
     if all_listed or not np.isfinite(error):
         return error
     excess, _ = _excess(solved, used)

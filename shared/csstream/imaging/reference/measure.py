@@ -20,10 +20,10 @@ from csstream.imaging.frames.frame import Frame
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, depth_of
 from csstream.imaging.preparation import Stopwatch, cleaned, first_psf
-from csstream.imaging.psf.estimate import PsfEstimate, adjust_psf
+from csstream.imaging.psf.estimate import PsfEstimate
 from csstream.imaging.psf.pixel_psf import PixelPsf
-from csstream.imaging.reference.alignment import fit_alignment
 from csstream.imaging.reference.catalogue import ReferenceCatalogue, ReferenceStarTable
+from csstream.imaging.reference.common import Common, fit_common
 from csstream.imaging.reference.extras import find_extras
 from csstream.imaging.reference.first_look import bright_stars, first_alignment
 from csstream.imaging.reference.placing import frame_wcs, predicted
@@ -35,10 +35,6 @@ from csstream.imaging.source_table import MAG_PER_RELATIVE_FLUX, SourceTable
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
-
-FIRST_PRIOR = 0.1  # [pixel] while shift and distortion are not known
-FIRST_ITERATIONS = 2
-SHARP = 0.05  # [pixel] largest error of a position that says something about the alignment
 
 
 def measure_listed(
@@ -98,9 +94,11 @@ class _Listed:
             self.frame, hits = cleaned(self.frame, background, estimate, cosmic_rays=s.cosmic_rays)
         with timed("registration"):
             self._register(background, estimate)
+        with timed("common"):
+            common = self._common(background, estimate)
+            estimate = common.estimate
         with timed("fit"):
-            estimate, fit = self._fit(background, estimate)
-            self._fwhm = estimate.psf.fwhm
+            fit = self._fit(background, common)
         with timed("extras"):
             extras = find_extras(self.frame, fit, estimate, s)
         with timed("table"):
@@ -122,64 +120,37 @@ class _Listed:
         self.x, self.y = x[near], y[near]
         self.alignment = first_alignment(peaks, self.x, self.y, self.stars.flux, frame.shape)
 
-    def _fit(self, background: Background, estimate: PsfEstimate) -> tuple[PsfEstimate, FitResult]:
-        """Fit what is common, then all stars."""
-        frame, s = self.frame, self.settings
-        flux = self._expected()
-        first = self._fit_options(estimate, FIRST_ITERATIONS, FIRST_PRIOR)
-        places = self.alignment.apply(self.x, self.y)
-        fit = self._joint(background.level, estimate, places, flux, first)
-        self._align(fit, FIRST_PRIOR)
-        estimate = adjust_psf(estimate, fit, frame)
-        options = self._fit_options(estimate, s.listed_iterations, s.listed_prior)
-        places = self.alignment.apply(self.x, self.y)
-        return estimate, self._joint(fit.background, estimate, places, fit.flux, options)
+    def _common(self, background: Background, estimate: PsfEstimate) -> Common:
+        """Fit what is common to all stars, from the bright ones."""
+        common = fit_common(
+            self.frame, background.level, estimate, self.stars, (self.x, self.y),
+            self.alignment, self._expected(),
+        )  # fmt: skip
+        self.alignment, self._fwhm = common.alignment, common.estimate.psf.fwhm
+        return common
 
-    def _expected(self) -> Float:
-        """Fluxes [electron] that the list's stars have at the frame's nominal zero point."""
-        change = 10.0 ** (0.4 * (self.frame.zero_point - self.reference.zero_point))
-        return self.stars.flux * (change * self.frame.exposure_time)
-
-    def _fit_options(self, estimate: PsfEstimate, iterations: int, prior: float) -> FitSettings:
-        s = self.settings
-        return FitSettings(
-            iterations=iterations,
-            position_prior=prior,
+    def _fit(self, background: Background, common: Common) -> FitResult:
+        """Fit all stars."""
+        s, estimate, frame = self.settings, common.estimate, self.frame
+        options = FitSettings(
+            iterations=s.listed_iterations,
+            position_prior=s.listed_prior,
             psf_error=max(estimate.error, s.least_psf_error),
             background_mesh=s.background_mesh,
             sky_first=True,
             settled=0.0,
             threads=s.threads,
         )
-
-    def _joint(
-        self,
-        level: npt.NDArray[np.float32],
-        estimate: PsfEstimate,
-        places: tuple[Float, Float],
-        flux: Float,
-        options: FitSettings,
-    ) -> FitResult:
+        places = self.alignment.apply(self.x, self.y)
         return joint_fit(
-            self.frame.image, self.frame.mask, level, estimate.psf, *places, flux,
-            read_noise=self.frame.read_noise, settings=options,
+            frame.image, frame.mask, background.level, estimate.psf, *places,
+            common.scale * self._expected(), read_noise=frame.read_noise, settings=options,
         )  # fmt: skip
 
-    def _align(self, fit: FitResult, prior: float) -> None:
-        """Fit shift and distortion to where the bright stars have gone."""
-        error = np.maximum(fit.x_err, fit.y_err)
-        with np.errstate(invalid="ignore"):
-            sharp = (error < SHARP) & (fit.share > 0.9) & (fit.flux > 0.0)
-        sharp &= fit.contamination < 0.5 * fit.flux
-        predicted_at, seen = (self.x[sharp], self.y[sharp]), (fit.x[sharp], fit.y[sharp])
-        # What the prior has held back is given back: errors hold it as a measurement.
-        held = 1.0 / np.maximum(1.0 - (error[sharp] / prior) ** 2, 0.1)
-        start = self.alignment.apply(*predicted_at)
-        free = tuple(a + held * (b - a) for a, b in zip(start, seen, strict=True))
-        sigma = np.hypot(error[sharp] * np.sqrt(held), self.stars.position_err[sharp])
-        fresh = fit_alignment(predicted_at, (free[0], free[1]), sigma, self.frame.shape)
-        if fresh.stars:
-            self.alignment = fresh
+    def _expected(self) -> Float:
+        """Fluxes [electron] that the list's stars have at the frame's nominal zero point."""
+        change = 10.0 ** (0.4 * (self.frame.zero_point - self.reference.zero_point))
+        return self.stars.flux * (change * self.frame.exposure_time)
 
     def _tie(self, fit: FitResult) -> ZeroPointMap:
         """Tie the fluxes to the catalogue's, smoothly over the frame."""
