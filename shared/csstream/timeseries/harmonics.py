@@ -96,27 +96,48 @@ def reductions(time: Array, flux: Array, weight: Array, frequencies: Array, most
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp"})
+def cos_sin(phase: Array, cosine: Array, sine: Array) -> None:
+    """Fill cos and sin of 2π times a phase [cycles], good to 4e-16; compiled to vector code.
+
+    Power series of the half angle, which is within ± π/2, and the formulas of the double angle.
+    """
+    for i in range(phase.shape[0]):
+        u = np.pi * (phase[i] - np.floor(phase[i] + 0.5))
+        y = u * u
+        odd, even = 1.0, 1.0
+        for k in range(10, 0, -1):
+            odd = 1.0 - odd * y / (2.0 * k * (2.0 * k + 1.0))
+            even = 1.0 - even * y / (2.0 * k * (2.0 * k - 1.0))
+        s = u * odd
+        cosine[i] = 1.0 - 2.0 * s * s
+        sine[i] = 2.0 * s * even
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _sums(
     time: Array, flux: Array, weight: Array, frequency: float, sums: Array, right: Array
 ) -> None:
     """Weighted sums of cos and sin of all multiples (2, 2 K + 1), and of flux times 1 … K."""
-    most = (right.shape[0] - 1) // 2
+    n, most = time.shape[0], (right.shape[0] - 1) // 2
+    c1, s1 = np.empty(n), np.empty(n)
+    cos_sin(time * frequency, c1, s1)
+    c, s = weight.copy(), np.zeros(n)
     sums[:] = 0.0
-    right[:] = 0.0
-    for i in range(time.shape[0]):
-        angle = 2.0 * np.pi * frequency * time[i]
-        c1, s1 = np.cos(angle), np.sin(angle)
-        c, s = weight[i], 0.0
-        sums[0, 0] += c
-        right[0] += c * flux[i]
-        for h in range(1, 2 * most + 1):
-            c, s = c * c1 - s * s1, s * c1 + c * s1
-            sums[0, h] += c
-            sums[1, h] += s
-            if h <= most:
-                right[2 * h - 1] += c * flux[i]
-                right[2 * h] += s * flux[i]
+    sums[0, 0], right[0] = np.sum(weight), np.sum(weight * flux)
+    for h in range(1, 2 * most + 1):
+        total_c, total_s, flux_c, flux_s = 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
+            new_c = c[i] * c1[i] - s[i] * s1[i]
+            new_s = s[i] * c1[i] + c[i] * s1[i]
+            c[i], s[i] = new_c, new_s
+            total_c += new_c
+            total_s += new_s
+            flux_c += new_c * flux[i]
+            flux_s += new_s * flux[i]
+        sums[0, h], sums[1, h] = total_c, total_s
+        if h <= most:
+            right[2 * h - 1], right[2 * h] = flux_c, flux_s
 
 
 @njit(cache=True, nogil=True)
