@@ -17,7 +17,6 @@ import numpy.typing as npt
 from csstream.imaging.errors import FrameError
 from csstream.imaging.finding.candidates import DetectionStrategy
 from csstream.imaging.frames.flags import UNRELIABLE
-from csstream.imaging.measure import measure_frame
 from csstream.imaging.measured import Measured
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.reference.association import Averages, Finds, StarList, average
@@ -28,6 +27,7 @@ from csstream.imaging.reference.listing import completed
 from csstream.imaging.reference.naming import named
 from csstream.imaging.reference.plane import FrameMap, aligned, reference_plane
 from csstream.imaging.reference.stack import Stack, Stacker
+from csstream.imaging.reference.stack_measured import measure_stack
 from csstream.imaging.source_table import SourceTable
 
 Float = npt.NDArray[np.float64]
@@ -92,8 +92,9 @@ def build_reference(
     )
     placed, averages = on_one_plane(looks, s)
     stack = _stacked(frames, placed, s)
-    deep = measure_frame(stack.frame, strategy, nominal_psf=nominal_psf, settings=s.measure)
-    listed = completed(deep, stack, averages, _coverage(placed, averages), s)
+    shown = frames_that_show(placed, averages.x, averages.y)
+    deep = measure_stack(stack, strategy, averages, shown, s)
+    listed = completed(deep, stack, averages, shown, s)
     return named(listed, _facts(placed), _central(deep), previous)
 
 
@@ -177,11 +178,6 @@ def _tied(finds: Finds, averages: Averages, frames: int) -> Float:
         if own.size >= LEAST_TIES:
             factors[number] = 1.0 / float(np.median(own))
     return factors / float(np.exp(np.mean(np.log(factors))))
-
-
-def _coverage(placed: list[Placed], averages: Averages) -> npt.NDArray[np.int32]:
-    """Return how many frames show the place of each star, (n,)."""
-    return frames_that_show(placed, averages.x, averages.y)
 
 
 def frames_that_show(placed: list[Placed], x: Float, y: Float) -> npt.NDArray[np.int32]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import binary_dilation
 
 from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.flags import UNRELIABLE, Flag
@@ -65,9 +66,12 @@ def completed(
     mine, theirs, _ = match_pixels(x, y, averages.x, averages.y, radius)
     dx, dy, factor = _tie(deep.sources, x, y, averages, mine, theirs)
     found = _from_stack(deep.sources, x + dx, y + dy, factor, stack, averages, mine, theirs)
-    found = found.select(_credible(found, deep.sources, stack, s))
-    beyond = _beyond(stack, averages, coverage)
-    alone = np.setdiff1d(np.flatnonzero(beyond), theirs)
+    rim = binary_dilation(np.pad(stack.frame.mask, 1, constant_values=True), iterations=s.rim)
+    shown = ~rim[1:-1, 1:-1] | ((stack.frame.flags & Flag.SATURATED) != 0)
+    on_stack = _at(shown, x, y, stack)
+    found = found.select(_credible(found, deep.sources, stack, s) & on_stack)
+    hidden = ~_at(shown, averages.x, averages.y, stack)
+    alone = np.flatnonzero(hidden & (averages.frames >= np.maximum(0.5 * coverage, 2)))
     listed = found.joined(_from_frames(averages, alone))
     listed = listed.select(merge_close(listed.x, listed.y, listed.flux, s.merge_radius))
     if not listed.x.size:
@@ -137,15 +141,13 @@ def _credible(found: Listed, sources: SourceTable, stack: Stack, s: BuildSetting
     return ~(clear & seldom)
 
 
-def _beyond(stack: Stack, averages: Averages, coverage: npt.NDArray[np.int32]) -> Bool:
-    """Tell which stars of the single frames lie where the stack shows nothing, and are real."""
-    ny, nx = stack.frame.shape
-    i = np.rint(averages.x).astype(np.int64) - stack.origin[0]
-    j = np.rint(averages.y).astype(np.int64) - stack.origin[1]
+def _at(image: Bool, x: Float, y: Float, stack: Stack) -> Bool:
+    """Return what an image of the stack says at places (n,) of the plane; beyond it False."""
+    ny, nx = image.shape
+    i = np.rint(x).astype(np.int64) - stack.origin[0]
+    j = np.rint(y).astype(np.int64) - stack.origin[1]
     on = (i >= 0) & (j >= 0) & (i < nx) & (j < ny)
-    hidden = stack.frame.mask[np.clip(j, 0, ny - 1), np.clip(i, 0, nx - 1)]
-    often = averages.frames >= np.maximum(0.5 * coverage, 2)
-    return (~on | hidden) & often
+    return np.asarray(on & image[np.clip(j, 0, ny - 1), np.clip(i, 0, nx - 1)])
 
 
 def _from_frames(averages: Averages, rows: Int) -> Listed:
