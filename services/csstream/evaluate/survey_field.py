@@ -12,6 +12,8 @@ from astropy.wcs import WCS
 from csstream.evaluate.survey_plan import SurveyPlan
 from csstream.evaluation.curve_store import StarTruth
 from csstream.imaging.frames.frame import Frame, FrameHeader, blank_header, frame_from_array
+from csstream.imaging.psf.extension import field_psf_from_extension, psf_extension
+from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
 from csstream.instruments.instrument import Instrument, load_instrument
 from csstream.simulation.camera import FieldCamera, dither_list
@@ -21,7 +23,7 @@ from csstream.simulation.detector import PLAIN
 from csstream.simulation.epochs import Epochs, draw_epochs, start_times
 from csstream.simulation.field import Field
 from csstream.simulation.flat_field import list_sigma, with_flat_variables
-from csstream.simulation.frame_files import field_wcs
+from csstream.simulation.frame_files import PSF_REACH, field_wcs
 from csstream.simulation.variables.events import complete_events
 from csstream.simulation.variables.flat import FlatSettings, amplitude
 from csstream.simulation.variables.paper import PAPER_SHARES, draw_kinds, draw_paper_variables
@@ -57,15 +59,20 @@ class SurveyField:
         effects = replace(PLAIN, cosmic_rays=1.2e-6) if plan.cosmic_rays else PLAIN
         self.camera = FieldCamera(self.field, self.epochs, self.instrument, effects)
         self.wcs = _wcs(self.instrument, plan, index)
+        samples, cards = psf_extension(FieldPsf.constant(self.nominal), PSF_REACH)
+        self.told = field_psf_from_extension(cards, samples, plan.shape, "simulated frame")
 
     def frame(self, number: int) -> Frame:
-        """Return exposure ``number`` as it would be read from a file without a PSF extension."""
+        """Return exposure ``number`` as it would be read from a file of a simulated survey.
+
+        Its PSF extension holds the nominal PSF, not the true one.
+        """
         rng = np.random.default_rng([self.plan.seed, self.index, 1, number])
         image = self.camera.expose(number, rng)
         wcs = self.wcs.deepcopy()
         wcs.wcs.crpix = self.wcs.wcs.crpix + self.epochs.dither[number]
         wcs.wcs.set()
-        return frame_from_array(image, self._header(number), wcs=wcs)
+        return frame_from_array(image, self._header(number), wcs=wcs, psf=self.told)
 
     def truth(self) -> StarTruth:
         """Return what is true of every star."""
@@ -101,7 +108,8 @@ class SurveyField:
             zero_point=instrument.photometry.zero_point,
             pixel_scale_arcsec=detector.pixel_scale_arcsec,
         )
-        return replace(header, has_wcs=True)
+        ra, dec = self.wcs.wcs.crval.tolist()
+        return replace(header, has_wcs=True, pointing=(ra, dec))
 
 
 def _at_end(total: int, values: Float, missing: float) -> Float:

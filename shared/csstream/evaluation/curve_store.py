@@ -75,7 +75,7 @@ class CurveChunk:
     zero_point_err: Float  # (k,) [mag]
     fwhm: Float  # (k,) [pixel]
     background: Float  # (k,) [electron/s/pixel]
-    seconds: Float  # (k,) [s] that measuring took
+    seconds: Float  # (k,) [s] that measuring took: the one column that a repeat changes
     failed: npt.NDArray[np.bool_]  # (k,) frames that could not be measured
     extra_frame: Int  # (e,) index of the frame that an extra was found in
     extra_x: Float32  # (e,) [pixel] of the undithered frame
