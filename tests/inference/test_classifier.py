@@ -20,14 +20,15 @@ def classifier():
 
 
 def test_empty_bins_are_masked():
-    channels = with_mask(np.array([[0.5, np.nan, -9.0]]))
-    assert channels.tolist() == [[[0.5, 0.0, -3.0], [1.0, 0.0, 1.0]]]
+    channels = with_mask(np.array([[[0.5, np.nan, -9.0], [0.25, np.nan, 7.0]]]))
+    assert channels.tolist() == [[[0.5, 0.0, -3.0], [1.0, 0.0, 1.0], [0.25, 0.0, 3.0]]]
     assert channels.dtype == np.float32
 
 
 def test_probabilities_add_up_and_do_not_depend_on_the_company(classifier):
     rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(9, 201)), rng.normal(size=(9, 61)), rng.normal(size=(9, len(SCALARS)))
+    shapes = (9, 2, 201), (9, 2, 61), (9, len(SCALARS))
+    inputs = [rng.normal(size=shape) for shape in shapes]
     together = classifier.predict(*inputs)
     assert together.shape == (9, 4)
     assert np.allclose(together.sum(axis=1), 1.0)
@@ -44,7 +45,7 @@ def test_the_card_names_the_scalars_of_this_code():
 
 def test_wrong_shapes_are_refused(classifier):
     with pytest.raises(InferenceError):
-        classifier.predict(np.zeros((1, 200)), np.zeros((1, 61)), np.zeros((1, len(SCALARS))))
+        classifier.predict(np.zeros((1, 2, 200)), np.zeros((1, 2, 61)), np.zeros((1, len(SCALARS))))
 
 
 def test_it_names_a_transit_a_binary_and_a_pulsator_and_nothing_else(classifier):

@@ -116,8 +116,8 @@ def test_stars_without_a_flux_are_no_error(rng, space_time, make_panel):
 
 def test_the_network_has_the_last_word(space_panel):
     def nothing_varies(whole, near, scalars):
-        assert whole.shape[1:] == (201,)
-        assert near.shape[1:] == (61,)
+        assert whole.shape[1:] == (2, 201)
+        assert near.shape[1:] == (2, 61)
         return np.tile([0.95, 0.05, 0.0, 0.0], (len(scalars), 1))
 
     result = examine_panel(*space_panel, classifier=nothing_varies)

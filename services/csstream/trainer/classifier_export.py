@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from csstream.inference.classifier import CHANNELS
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.views import GLOBAL_BINS, LOCAL_BINS
 from csstream.trainer.classifier_network import KERNEL, CurveNetwork, Stack
@@ -69,7 +69,7 @@ class _Graph:
 
 
 def export_classifier(network: CurveNetwork, path: Path) -> None:
-    """Write ONNX: ``global`` (b, 2, 201), ``local`` (b, 2, 61), ``scalars`` (b, s) -> (b, 4)."""
+    """Write ONNX: ``global`` (b, 3, 201), ``local`` (b, 3, 61), ``scalars`` (b, s) -> (b, 4)."""
     graph = _Graph()
     views = [graph.stack("global", network.whole), graph.stack("local", network.near)]
     mean = graph.weight("mean", network.mean)
@@ -83,36 +83,37 @@ def export_classifier(network: CurveNetwork, path: Path) -> None:
             last = graph.node("Relu", [last], f"dense_{k}_active")
     cool = graph.node("Div", [last, graph.weight("temperature", network.temperature)], "logits")
     graph.node("Softmax", [cool], "probabilities", axis=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_model(graph, len(network.mean)).SerializeToString())
+    write_model(path, graph.nodes, graph.weights, len(network.mean))
 
 
-def _model(graph: _Graph, scalars: int) -> Any:
+def write_model(
+    path: Path, nodes: list[Any], weights: list[Any], scalars: int, *domains: str
+) -> None:
+    """Write a graph from the three inputs to ``probabilities``, checked; ``domains``: others."""
+
     def tensor(name: str, *shape: Any) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["b", *shape])
 
     inputs = [
-        tensor("global", 2, GLOBAL_BINS),
-        tensor("local", 2, LOCAL_BINS),
+        tensor("global", CHANNELS, GLOBAL_BINS),
+        tensor("local", CHANNELS, LOCAL_BINS),
         tensor("scalars", scalars),
     ]
     outputs = [tensor("probabilities", len(KINDS))]
-    made = helper.make_graph(graph.nodes, "classifier", inputs, outputs, graph.weights)
-    opset = [helper.make_opsetid("", OPSET)]
+    made = helper.make_graph(nodes, "classifier", inputs, outputs, weights)
+    opset = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(d, 3) for d in domains)]
     model = helper.make_model(made, opset_imports=opset, producer_name="csstream")
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model)
-    return model
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString())
 
 
-def check_parity(network: CurveNetwork, path: Path, inputs: tuple[Array, Array, Array]) -> float:
-    """Largest difference of a probability between torch and onnxruntime.
+def check_parity(path: Path, inputs: tuple[Array, Array, Array], wanted: Array) -> float:
+    """Largest difference of a probability between what was trained (k, 4) and onnxruntime.
 
     Raises :class:`ExportError` above :data:`PARITY`.
     """
-    network.eval()
-    with torch.no_grad():
-        wanted = torch.softmax(network(*(torch.from_numpy(a) for a in inputs)), dim=1).numpy()
     runtime = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = ("global", "local", "scalars")
     found = runtime.run(None, dict(zip(names, inputs, strict=True)))[0]

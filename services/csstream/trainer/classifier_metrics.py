@@ -1,4 +1,4 @@
-"""How good a classifier of light curves is: figures for its model card."""
+"""How good a classifier of light curves is: figures for its model card, and who wins."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from csstream.timeseries.kinds import KINDS
 Array = npt.NDArray[Any]
 
 BINS = 10
+RECALLS = (0.90, 0.95, 0.97)  # at which false-positive rates are compared
+RESAMPLINGS = 400
+CERTAIN = 2.0  # standard errors from which a difference counts
 
 
-def metrics(probabilities: Array, label: Array, passed: Array, limit: float) -> dict[str, Any]:
+def metrics(probabilities: Array, label: Array, limit: float) -> dict[str, Any]:
     """Figures of probabilities (k, 4) against labels (k,).
 
-    passed : (k,) bool: crossed all thresholds but the network's. limit : the network's, on the
-    probability that the star is variable.
+    limit : threshold of an alert on the probability that the star is variable.
     """
     variable = 1.0 - probabilities[:, 0]
     truth = label > 0
@@ -26,7 +28,7 @@ def metrics(probabilities: Array, label: Array, passed: Array, limit: float) -> 
     alerted = variable >= limit
     return {
         "rows": len(label),
-        "log_loss": _log_loss(probabilities, label),
+        "log_loss": log_loss(probabilities, label),
         "average_precision": average_precision(variable, truth),
         "accuracy": float(np.mean(np.argmax(probabilities, axis=1) == label)),
         "confusion": confusion(np.argmax(probabilities, axis=1), label),
@@ -35,16 +37,69 @@ def metrics(probabilities: Array, label: Array, passed: Array, limit: float) -> 
             kind: _mean(alerted[label == k]) for k, kind in enumerate(KINDS) if k > 0
         },
         "false_positive_rate_at_limit": _mean(alerted[~truth]),
-        "with_thresholds": {
-            "false_positive_rate_thresholds_alone": _mean(passed[~truth]),
-            "false_positive_rate": _mean((passed & alerted)[~truth]),
-            "false_positives": int(np.count_nonzero((passed & alerted)[~truth])),
-            "recall": {
-                kind: _mean((passed & alerted)[label == k]) for k, kind in enumerate(KINDS) if k
-            },
+        "false_positive_rate_at_recall": {
+            f"{recall:g}": false_positives_at(variable, truth, recall) for recall in RECALLS
         },
         "reliability": reliability(variable, truth),
     }
+
+
+def compare(one: Array, two: Array, label: Array, panel: Array, seed: int = 0) -> dict[str, Any]:
+    """Differences of two sets of probabilities (k, 4), with errors by resampling whole panels.
+
+    Each figure is (first minus second, its standard error). Average precision and log-loss decide:
+    ``winner`` is ``first`` or ``second`` where both agree and one of them is certain, else
+    ``within errors``.
+    """
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(panel == p) for p in np.unique(panel)]
+    drawn = [
+        _differences(one, two, label, np.concatenate([groups[k] for k in chosen]))
+        for chosen in rng.integers(0, len(groups), (RESAMPLINGS, len(groups)))
+    ]
+    whole = _differences(one, two, label, np.arange(len(label)))
+    error = {name: float(np.std([d[name] for d in drawn])) for name in whole}
+    table = {name: {"difference": whole[name], "error": error[name]} for name in whole}
+    return {"figures": table, "winner": _winner(table)}
+
+
+def _winner(table: dict[str, dict[str, float]]) -> str:
+    gains = [
+        sign * table[name]["difference"] / max(table[name]["error"], 1e-12)
+        for name, sign in (("average_precision", 1.0), ("log_loss", -1.0))
+    ]
+    if min(gains) > 0 and max(gains) > CERTAIN:
+        return "first"
+    if max(gains) < 0 and min(gains) < -CERTAIN:
+        return "second"
+    return "within errors"
+
+
+def _differences(one: Array, two: Array, label: Array, rows: Array) -> dict[str, float]:
+    truth = label[rows] > 0
+    figures = []
+    for probabilities in (one[rows], two[rows]):
+        variable = 1.0 - probabilities[:, 0]
+        values = {
+            "average_precision": average_precision(variable, truth),
+            "log_loss": log_loss(probabilities, label[rows]),
+            "calibration_error": reliability(variable, truth)["expected_calibration_error"],
+        }
+        for recall in RECALLS:
+            name = f"false_positive_rate_at_{recall:g}"
+            values[name] = false_positives_at(variable, truth, recall)
+        figures.append(values)
+    first, second = figures
+    return {name: first[name] - second[name] for name in first}
+
+
+def false_positives_at(score: Array, truth: Array, recall: float) -> float:
+    """Share of the negatives at or above the score that reaches a recall of the positives."""
+    positive, negative = np.sort(score[truth])[::-1], score[~truth]
+    if len(positive) == 0 or len(negative) == 0:
+        return float("nan")
+    limit = positive[min(int(np.ceil(recall * len(positive))), len(positive)) - 1]
+    return float(np.mean(negative >= limit))
 
 
 def confusion(named: Array, label: Array) -> dict[str, dict[str, int]]:
@@ -80,9 +135,24 @@ def reliability(variable: Array, truth: Array) -> dict[str, Any]:
     return {"bins": rows, "expected_calibration_error": float(error)}
 
 
-def _log_loss(probabilities: Array, label: Array) -> float:
+def log_loss(probabilities: Array, label: Array) -> float:
+    """Mean of minus the logarithm of the true class's probability."""
     chosen = probabilities[np.arange(len(label)), label]
     return float(-np.mean(np.log(np.maximum(chosen, 1e-9))))
+
+
+def softmax(logits: Array, temperature: float) -> Array:
+    """Probabilities (k, 4) of logits (k, 4)."""
+    values = np.asarray(logits, np.float64) / temperature
+    values = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+
+def best_temperature(logits: Array, label: Array) -> float:
+    """The temperature with the smallest loss on a set that nothing else was fitted to."""
+    tried = np.geomspace(0.4, 4.0, 121)
+    losses = [log_loss(softmax(logits, t), label) for t in tried]
+    return float(tried[int(np.argmin(losses))])
 
 
 def _mean(values: Array) -> float | None:

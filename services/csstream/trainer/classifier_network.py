@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from csstream.inference.classifier import CHANNELS
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.views import GLOBAL_BINS, LOCAL_BINS
 
@@ -29,7 +30,7 @@ class Stack(nn.Module):
         super().__init__()
         self.convolutions = nn.ModuleList()
         self.pools = [pool for _, pool in blocks]
-        channels = 2
+        channels = CHANNELS
         for wide, pool in blocks:
             self.convolutions.append(nn.Conv1d(channels, wide, KERNEL, padding=KERNEL // 2))
             self.convolutions.append(nn.Conv1d(wide, wide, KERNEL, padding=KERNEL // 2))
@@ -37,7 +38,7 @@ class Stack(nn.Module):
         self.size = channels * bins
 
     def forward(self, view: torch.Tensor) -> torch.Tensor:
-        """(b, 2, bins) -> (b, size)."""
+        """(b, 3, bins) -> (b, size)."""
         for k, pool in enumerate(self.pools):
             for convolution in self.convolutions[2 * k : 2 * k + 2]:
                 view = torch.relu(convolution(view))
@@ -46,7 +47,7 @@ class Stack(nn.Module):
 
 
 class CurveNetwork(nn.Module):
-    """Logits (b, 4) from global (b, 2, 201), local (b, 2, 61) and scalars (b, s)."""
+    """Logits (b, 4) from global (b, 3, 201), local (b, 3, 61) and scalars (b, s)."""
 
     mean: torch.Tensor
     scale: torch.Tensor

@@ -1,4 +1,4 @@
-"""Training of the light-curve classifier: data, network, baseline, export, card."""
+"""Training of the light-curve classifier: network and baseline, the better one is exported."""
 
 from __future__ import annotations
 
@@ -15,29 +15,35 @@ from torch import nn
 
 from csstream.inference.cards import write_card
 from csstream.inference.classifier import with_mask
-from csstream.timeseries.features import SCALARS
-from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.settings import ExamineSettings
-from csstream.trainer.classifier_data import TrainingSet, make_training_set
+from csstream.trainer.classifier_canvas import PARTS, PLACES, CanvasSource, part_of
+from csstream.trainer.classifier_card import make_card
+from csstream.trainer.classifier_data import Counts, TrainingSet
 from csstream.trainer.classifier_export import check_parity, export_classifier
-from csstream.trainer.classifier_metrics import metrics
+from csstream.trainer.classifier_metrics import best_temperature, compare, metrics, softmax
 from csstream.trainer.classifier_network import CurveNetwork
+from csstream.trainer.classifier_store import gather
+from csstream.trainer.classifier_trees import export_trees, fit_trees, scores
 
 Array = npt.NDArray[Any]
 Say = Callable[[str], None]
 
 CHECKPOINT = "checkpoint.pt"
-DATA = "training_set.npz"
+WEIGHTS = "classifier.onnx"
 PARITY_ROWS = 256
+
+
+class TooFewRowsError(RuntimeError):
+    """The panels hold too few shortlisted stars to train on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
-    """How the classifier is trained. Panels are split 70 : 15 : 15, so stars never mix."""
+    """How the classifier is trained. Panels are dealt to the parts, so stars never mix."""
 
     seed: int = 1
-    panels: int = 200
-    epochs: int = 30
+    panels: int = 300
+    epochs: int = 25
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -45,53 +51,37 @@ class ClassifierSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Disjoint sets of panels."""
+class Contender:
+    """A trained classifier: its logits of a set, and how it becomes an ONNX file."""
 
-    train: TrainingSet
-    validation: TrainingSet
-    test: TrainingSet
+    name: str
+    logits: Callable[[TrainingSet], Array]
+    export: Callable[[float, Path], None]
 
 
-def train_classifier(settings: ClassifierSettings, out: Path, say: Say) -> Path:
-    """Make the data (or read those in ``out``), train, compare, export; returns the ONNX file."""
+def train_classifier(
+    settings: ClassifierSettings, source: CanvasSource, out: Path, say: Say
+) -> Path:
+    """Make the data (or what of them ``out`` lacks), train, compare, export the better one.
+
+    Returns the ONNX file. The network is exported where the two are equal within their errors.
+    """
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
-    data = _data(settings, out, say)
+    data, counts = gather(settings.panels, settings.seed, source, out, say)
     split = split_by_panel(data)
-    network = fit(split, settings, out, say)
-    say("training the baseline of gradient-boosted trees")
-    baseline = boosted_trees(split, settings.seed)
-    path = out / "classifier.onnx"
-    export_classifier(network, path)
-    difference = check_parity(network, path, inputs_of(split.test.select(slice(0, PARITY_ROWS))))
-    limit = ExamineSettings().probability
-    test = split.test
-    figures = metrics(probabilities(network, test), test.label, test.passed, limit)
-    trees = metrics(baseline, test.label, test.passed, limit)
-    write_card(path, _card(settings, split, network, figures, trees, difference, limit))
-    say(f"AP {figures['average_precision']:.4f} (trees {trees['average_precision']:.4f}): {path}")
-    return path
+    contenders = (_network(split, settings, out, say), _trees(split, settings, say))
+    return _release(contenders, split, counts, settings, source.name, out, say)
 
 
-def _data(settings: ClassifierSettings, out: Path, say: Say) -> TrainingSet:
-    path = out / DATA
-    if path.exists():
-        with np.load(path) as stored:
-            return TrainingSet(**{name: stored[name] for name in TrainingSet.__dataclass_fields__})
-    say(f"simulating and searching {settings.panels} panels")
-    data, counts = make_training_set(settings.panels, settings.seed)
-    np.savez(path, **{name: getattr(data, name) for name in TrainingSet.__dataclass_fields__})
-    say(f"{len(data)} rows; {counts}")
-    return data
-
-
-def split_by_panel(data: TrainingSet) -> Split:
-    """Panels 0 … 13 of twenty to train, 14 … 16 to validate, 17 … 19 to test."""
-    place = data.panel % 20
-    return Split(
-        data.select(place < 14), data.select((place >= 14) & (place < 17)), data.select(place >= 17)
-    )
+def split_by_panel(data: TrainingSet) -> dict[str, TrainingSet]:
+    """The set cut into its parts. Raises :class:`TooFewRowsError` when one would be empty."""
+    part = np.array([part_of(place) for place in range(PLACES)])[data.panel % PLACES]
+    split = {name: data.select(part == name) for name in PARTS}
+    for name, rows in split.items():
+        if len(rows) == 0:
+            raise TooFewRowsError(f"no star was shortlisted for {name}: make more panels")
+    return split
 
 
 def inputs_of(data: TrainingSet) -> tuple[Array, Array, Array]:
@@ -99,26 +89,101 @@ def inputs_of(data: TrainingSet) -> tuple[Array, Array, Array]:
     return with_mask(data.global_view), with_mask(data.local_view), data.scalars
 
 
-def fit(split: Split, settings: ClassifierSettings, out: Path, say: Say) -> CurveNetwork:
+def _network(
+    split: dict[str, TrainingSet], settings: ClassifierSettings, out: Path, say: Say
+) -> Contender:
+    network = fit(split, settings, out, say)
+
+    def export(temperature: float, path: Path) -> None:
+        network.temperature.fill_(temperature)
+        export_classifier(network, path)
+        network.temperature.fill_(1.0)
+
+    return Contender("network", lambda data: logits_of(network, data), export)
+
+
+def _trees(split: dict[str, TrainingSet], settings: ClassifierSettings, say: Say) -> Contender:
+    say("training gradient-boosted trees")
+    train = split["train"]
+    trees = fit_trees(inputs_of(train), train.label, settings.seed)
+    return Contender(
+        "trees",
+        lambda data: scores(trees, inputs_of(data)),
+        lambda temperature, path: export_trees(trees, temperature, path),
+    )
+
+
+def _release(
+    contenders: tuple[Contender, Contender],
+    split: dict[str, TrainingSet],
+    counts: Counts,
+    settings: ClassifierSettings,
+    noise: str,
+    out: Path,
+    say: Say,
+) -> Path:
+    """Calibrate, compare on the test stars, export both, and write the card of the better one."""
+    calibration, test = split["calibration"], split["test"]
+    few = test.select(slice(0, PARITY_ROWS))
+    temperature = {
+        c.name: best_temperature(c.logits(calibration), calibration.label) for c in contenders
+    }
+    chances = {c.name: softmax(c.logits(test), temperature[c.name]) for c in contenders}
+    parity = {}
+    for contender in contenders:
+        path = out / f"{contender.name}.onnx"
+        contender.export(temperature[contender.name], path)
+        wanted = softmax(contender.logits(few), temperature[contender.name])
+        parity[contender.name] = check_parity(path, inputs_of(few), wanted)
+    against = compare(chances["network"], chances["trees"], test.label, test.panel)
+    winner = "trees" if against["winner"] == "second" else "network"
+    path = out / WEIGHTS
+    path.write_bytes((out / f"{winner}.onnx").read_bytes())
+    limit = ExamineSettings().probability
+    figures = {name: metrics(values, test.label, limit) for name, values in chances.items()}
+    card = make_card(asdict(settings), noise, split, counts, chances[winner], figures, winner)
+    card |= {"temperature": temperature[winner], "onnx_parity": parity[winner]}
+    write_card(path, {**card, "comparison": against})
+    _tell(figures, against, winner, path, say)
+    return path
+
+
+def _tell(
+    figures: dict[str, Any], against: dict[str, Any], winner: str, path: Path, say: Say
+) -> None:
+    for name, values in figures.items():
+        error = values["reliability"]["expected_calibration_error"]
+        ap, loss = values["average_precision"], values["log_loss"]
+        rates = values["false_positive_rate_at_recall"]
+        say(f"{name}: AP {ap:.4f}, loss {loss:.4f}, calibration {error:.4f}, FPR {rates}")
+    for name, row in against["figures"].items():
+        say(f"network - trees, {name}: {row['difference']:+.4f} ± {row['error']:.4f}")
+    say(f"{against['winner']}: the {winner} ships: {path}")
+
+
+def fit(
+    split: dict[str, TrainingSet], settings: ClassifierSettings, out: Path, say: Say
+) -> CurveNetwork:
     """Train with early stopping by the validation loss; the best state is kept on disk."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    network = CurveNetwork(split.train.scalars)
+    train = split["train"]
+    network = CurveNetwork(train.scalars)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    steps = settings.epochs * (len(split.train) // settings.batch + 1)
+    steps = settings.epochs * (len(train) // settings.batch + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
     best, start = np.inf, monotonic()
     for epoch in range(settings.epochs):
         network.train()
-        for whole, near, scalars, label in batches(split.train, settings.batch, rng):
+        for whole, near, scalars, label in batches(train, settings.batch, rng):
             loss = nn.functional.cross_entropy(network(whole, near, scalars), label)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-        valid = _loss(network, split.validation)
+        valid = _loss(network, split["validation"])
         if valid < best:
             best = valid
             state = {"network": network.state_dict(), "settings": asdict(settings)}
@@ -126,8 +191,7 @@ def fit(split: Split, settings: ClassifierSettings, out: Path, say: Say) -> Curv
         took = monotonic() - start
         say(f"epoch {epoch + 1}: validation {valid:.4f}, best {best:.4f}, {took:.0f} s")
     network.load_state_dict(torch.load(out / CHECKPOINT, weights_only=True)["network"])
-    _calibrate(network, split.validation)
-    return network
+    return network.eval()
 
 
 def batches(
@@ -145,81 +209,14 @@ def batches(
         yield a, b, c, d
 
 
-def _logits(network: CurveNetwork, data: TrainingSet) -> torch.Tensor:
+def logits_of(network: CurveNetwork, data: TrainingSet) -> Array:
+    """Logits (k, 4) of a set."""
     network.eval()
     with torch.no_grad():
-        return network(*(torch.from_numpy(a) for a in inputs_of(data)))
+        found = network(*(torch.from_numpy(a) for a in inputs_of(data)))
+    return np.asarray(found.numpy(), np.float64)
 
 
 def _loss(network: CurveNetwork, data: TrainingSet) -> float:
-    label = torch.from_numpy(data.label)
-    return float(nn.functional.cross_entropy(_logits(network, data), label))
-
-
-def probabilities(network: CurveNetwork, data: TrainingSet) -> Array:
-    """(k, 4) of a set."""
-    return np.asarray(torch.softmax(_logits(network, data), dim=1).numpy(), np.float64)
-
-
-def _calibrate(network: CurveNetwork, data: TrainingSet) -> None:
-    """Set the temperature that makes the validation loss smallest."""
-    logits, label = _logits(network, data), torch.from_numpy(data.label)
-    tried = np.geomspace(0.5, 3.0, 60)
-    losses = [float(nn.functional.cross_entropy(logits / t, label)) for t in tried]
-    network.temperature.fill_(float(tried[int(np.argmin(losses))]))
-
-
-def boosted_trees(split: Split, seed: int) -> Array:
-    """Probabilities (k, 4) on the test set from gradient-boosted trees on the same inputs."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    def table(data: TrainingSet) -> Array:
-        return np.hstack([data.global_view, data.local_view, data.scalars])
-
-    trees = HistGradientBoostingClassifier(
-        max_iter=150, learning_rate=0.1, early_stopping=False, random_state=seed
-    )
-    trees.fit(table(split.train), split.train.label)
-    return np.asarray(trees.predict_proba(table(split.test)))
-
-
-def _card(
-    settings: ClassifierSettings,
-    split: Split,
-    network: CurveNetwork,
-    figures: dict[str, Any],
-    trees: dict[str, Any],
-    difference: float,
-    limit: float,
-) -> dict[str, Any]:
-    rows = {name: len(getattr(split, name)) for name in ("train", "validation", "test")}
-    return {
-        "name": "classifier",
-        "task": "classifier",
-        "made_by": f"csstream train classifier --seed {settings.seed} --panels {settings.panels}",
-        "settings": asdict(settings),
-        "inputs": {
-            "global": "(b, 2, 201) float32: folded view, mask",
-            "local": "(b, 2, 61) float32: view of +-2 durations, mask",
-            "scalars": f"(b, {len(SCALARS)}) float32",
-        },
-        "scalars": list(SCALARS),
-        "outputs": list(KINDS),
-        "data": (
-            "Simulated light curves only: 35 to 1000 epochs over 0.6 to 12 days, or nightly over "
-            "35 to 150 days, white and correlated noise, outliers, flux jumps, gaps, PSF "
-            "dependence, zero-point residuals; shortlisted by the serving search. Variables "
-            "with a wrong period are left out. Panels are split 70:15:15."
-        ),
-        "limits": (
-            "Trained on shapes of one simulator; no real light curves. Probabilities hold for "
-            "the mix of the training set (about half constant stars on the shortlist)."
-        ),
-        "rows": rows,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "temperature": float(network.temperature),
-        "probability_limit": limit,
-        "onnx_parity": difference,
-        "test": figures,
-        "test_boosted_trees": trees,
-    }
+    found = torch.from_numpy(logits_of(network, data))
+    return float(nn.functional.cross_entropy(found, torch.from_numpy(data.label)))

@@ -11,6 +11,7 @@ from csstream.inference.session import Session
 
 Array = npt.NDArray[Any]
 
+CHANNELS = 3  # of a view: medians, mask, scatter
 VIEW_LIMIT = 3.0  # views are clipped to ± this; the dip itself is -1
 
 
@@ -30,8 +31,8 @@ class CurveClassifier:
 
         Parameters
         ----------
-        global_view : ndarray, (k, 201); local_view : ndarray, (k, 61)
-            From ``csstream.timeseries.views``; NaN in empty bins.
+        global_view : ndarray, (k, 2, 201); local_view : ndarray, (k, 2, 61)
+            Medians and scatter from ``csstream.timeseries.views``; NaN in empty bins.
         scalars : ndarray, (k, s), in the order of ``csstream.timeseries.features.SCALARS``.
 
         Returns
@@ -54,7 +55,10 @@ class CurveClassifier:
 
 
 def with_mask(view: Array) -> Array:
-    """Views (k, b) with NaN as two channels (k, 2, b), float32: values, and 1 where known."""
-    known = np.isfinite(view)
-    values = np.clip(np.where(known, view, 0.0), -VIEW_LIMIT, VIEW_LIMIT)
-    return np.stack([values, known], axis=1).astype(np.float32)
+    """Views (k, 2, b) with NaN as three channels (k, 3, b), float32.
+
+    The medians, 1 where they are known, and their scatter; 0 where a bin is empty.
+    """
+    known = np.isfinite(view[:, 0])
+    filled = np.clip(np.where(known[:, None], view, 0.0), -VIEW_LIMIT, VIEW_LIMIT)
+    return np.stack([filled[:, 0], known, filled[:, 1]], axis=1).astype(np.float32)

@@ -36,7 +36,7 @@ from csstream.timeseries.search import Search
 from csstream.timeseries.settings import ExamineSettings
 
 Array = npt.NDArray[Any]
-Classifier = Callable[[Array, Array, Array], Array]  # global, local view, scalars -> (n, 4)
+Classifier = Callable[[Array, Array, Array], Array]  # views (k, 2, bins), scalars -> (k, 4)
 
 
 def examine_panel(
@@ -45,6 +45,7 @@ def examine_panel(
     flux_err: Array,
     settings: ExamineSettings | None = None,
     classifier: Classifier | None = None,
+    spectral_type: Array | None = None,
 ) -> ExaminationResult:
     """Search a panel for periodic variables.
 
@@ -53,8 +54,9 @@ def examine_panel(
     time : ndarray, (m,), float64 [day], not decreasing; any scale, the results are in the same.
     flux, flux_err : ndarray, (n, m), one linear unit; NaN where a star was not measured.
     settings : thresholds; the defaults when None.
-    classifier : (global views (k, 201), local views (k, 61), scalars (k, len(SCALARS))) ->
-        probabilities (k, 4) in the order of ``KINDS``; None: by rules.
+    classifier : (global views (k, 2, 201), local views (k, 2, 61), scalars (k, len(SCALARS)))
+        -> probabilities (k, 4) in the order of ``KINDS``; None: by rules.
+    spectral_type : (n,) 0 (O) … 6 (M), NaN where unknown; None: unknown for all.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def examine_panel(
     if len(panel.time) < 3 or panel.time[-1] <= panel.time[0]:
         return assemble(panel, None, {}, np.empty((0, len(KINDS))), settings)
     search = search_panel(panel, settings)
-    looks, scalars = look_at_shortlist(panel, search, settings)
+    looks, scalars = look_at_shortlist(panel, search, settings, spectral_type)
     probabilities = _classify(looks, scalars, classifier)
     return assemble(panel, search, looks, probabilities, settings)
 
@@ -129,9 +131,13 @@ def _highest(spectrum: Array, grid: FrequencyGrid) -> Array:
 
 
 def look_at_shortlist(
-    panel: PreparedPanel, search: Search, settings: ExamineSettings
+    panel: PreparedPanel,
+    search: Search,
+    settings: ExamineSettings,
+    spectral_type: Array | None = None,
 ) -> tuple[dict[int, Look], Array]:
     """Close looks by row of the panel, and their scalars (k, len(SCALARS))."""
+    types = np.full(len(panel.flux), np.nan) if spectral_type is None else spectral_type
     enough = (panel.epochs >= settings.minimal_epochs) & np.isfinite(panel.level)
     wanted = enough & (settings.look_at_all | (search.fap <= settings.shortlist_fap))
     looks: dict[int, Look] = {}
@@ -142,7 +148,7 @@ def look_at_shortlist(
         look = _look(curve, row, float(panel.sigma1[row]), search)
         if look is not None:
             looks[row] = look
-            scalars.append(scalars_of(look, curve, float(panel.sigma1[row])))
+            scalars.append(scalars_of(look, curve, float(panel.sigma1[row]), float(types[row])))
     return looks, np.array(scalars, np.float32).reshape(-1, len(SCALARS))
 
 

@@ -24,7 +24,6 @@ SCALARS: Final = (
     "log_snr_bls",
     "log_snr_pink",
     "log_snr_amplitude",
-    "log_fap",
     "log_fap_counts",
     "log_events",
     "phase_coverage",
@@ -47,11 +46,19 @@ SCALARS: Final = (
     "skewness",
     "kurtosis",
     "low_outliers",
+    "spectral_type",
+    "spectral_type_known",
 )
 
 
-def scalars_of(look: Look, curve: Curve, sigma1: float) -> Array:
-    """Scalars of one star in the order of :data:`SCALARS`, float32, finite and bounded."""
+def scalars_of(
+    look: Look, curve: Curve, sigma1: float, spectral_type: float = float("nan")
+) -> Array:
+    """Scalars of one star in the order of :data:`SCALARS`, float32, finite and bounded.
+
+    spectral_type : 0 (O), 1 (B) … 6 (M), with the subtype as tenths; NaN where it is not known.
+    No false-alarm probability is among them: a new calibration of it needs no new network.
+    """
     first = max(look.wave.amplitude(1), 1e-9)
     phase = look.wave.phase(2) - 2.0 * look.wave.phase(1)
     depth = max(look.trapezoid.depth, 1e-6)
@@ -67,7 +74,6 @@ def scalars_of(look: Look, curve: Curve, sigma1: float) -> Array:
         _log(look.snr_bls),
         _log(look.snr_pink),
         _log(look.snr_amplitude),
-        0.1 * np.log10(max(look.fap, 1e-100)),
         0.1 * np.log10(max(look.fap_counts, 1e-100)),
         np.log10(max(look.events, 1)),
         look.phase_coverage,
@@ -88,12 +94,18 @@ def scalars_of(look: Look, curve: Curve, sigma1: float) -> Array:
         np.cos(phase),
         np.sin(phase),
         *_moments(curve),
+        *_spectral(spectral_type),
     )
     return np.clip(np.nan_to_num(np.array(values, float)), -10.0, 10.0).astype(np.float32)
 
 
 def _log(value: float) -> float:
     return float(np.log10(max(value, 1e-2)))
+
+
+def _spectral(code: float) -> tuple[float, float]:
+    """Spectral type between -1 (O) and 1 (M), and 1; twice 0 where it is not known."""
+    return (code / 3.0 - 1.0, 1.0) if np.isfinite(code) else (0.0, 0.0)
 
 
 def _moments(curve: Curve) -> tuple[float, float, float]:

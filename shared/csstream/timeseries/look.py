@@ -63,8 +63,8 @@ class Look:
     box_share: float  # of the chi² taken away by the trapezoid
     wave_share: float  # of the chi² taken away by the harmonics
     chi2: float  # per degree of freedom under the winning model
-    global_view: Array
-    local_view: Array
+    global_view: Array  # (2, 201): medians and their scatter
+    local_view: Array  # (2, 61)
 
 
 def look_at(curve: Curve, choice: PeriodChoice, sigma1: float, trials: Trials) -> Look:

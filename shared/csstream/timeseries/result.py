@@ -140,8 +140,8 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
         "fap": look.fap,
         "n_events": look.events,
         "phase_coverage": look.phase_coverage,
-        "global_view": look.global_view,
-        "local_view": look.local_view,
+        "global_view": look.global_view[0],
+        "local_view": look.local_view[0],
     }
 
 
