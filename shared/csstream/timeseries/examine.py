@@ -19,7 +19,13 @@ from csstream.timeseries.calibration import PreparedPanel, prepare_panel
 from csstream.timeseries.event_search import single_events
 from csstream.timeseries.false_alarms import false_alarms
 from csstream.timeseries.features import SCALARS, scalars_of
-from csstream.timeseries.grids import FrequencyGrid, box_grid, period_limits, sinusoid_grid
+from csstream.timeseries.grids import (
+    EVENTS_SEEN,
+    FrequencyGrid,
+    box_grid,
+    period_limits,
+    sinusoid_grid,
+)
 from csstream.timeseries.harmonic_search import aov_statistic, harmonic_panel
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.look import Look, Trials, look_at
@@ -27,6 +33,7 @@ from csstream.timeseries.periods import (
     BOX_PEAKS,
     SINUSOID_PEAKS,
     Curve,
+    Limits,
     choose_period,
     top_peaks,
 )
@@ -84,10 +91,12 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     origin = 0.5 * float(panel.time[0] + panel.time[-1])
     time = panel.time - origin
     span = float(time[-1] - time[0])
-    limits = period_limits(panel.time, settings.shortest_period, settings.longest_period)
+    asked = settings.shortest_period, settings.longest_period
+    limits = period_limits(panel.time, *asked, EVENTS_SEEN)
     # Events that hold fewer points than an alert needs are not worth a finer grid.
     fraction = max(settings.shortest_fraction, settings.minimal_points / len(time))
     boxes = box_grid(span, *limits, fraction, settings.most_box_periods, settings.box_oversampling)
+    limits = period_limits(panel.time, *asked)
     sinusoids = sinusoid_grid(span, *limits, settings.sinusoid_oversampling)
     residue = box_panel(time, panel.flux, panel.weight, boxes.frequencies)
     orders = settings.search_harmonics
@@ -159,13 +168,13 @@ def _look(curve: Curve, row: int, sigma1: float, search: Search) -> Look | None:
     waves = top_peaks(search.power[row], SINUSOID_PEAKS, 4)
     if len(boxes) == 0 or len(waves) == 0 or curve.span <= 0 or curve.chi2 <= 0:
         return None
-    sinusoids = search.sinusoids.frequencies
+    sinusoids, events = search.sinusoids.frequencies, search.boxes.frequencies
     choice = choose_period(
         curve,
-        search.boxes.frequencies[boxes],
+        events[boxes],
         search.boxes.step,
         sinusoids[waves],
-        (float(sinusoids[0]) * 0.999, float(sinusoids[-1]) * 1.001),
+        Limits(0.999 * float(events[0]), 0.999 * float(sinusoids[0]), 1.001 * float(sinusoids[-1])),
     )
     return None if choice is None else look_at(curve, choice, sigma1, search.trials)
 

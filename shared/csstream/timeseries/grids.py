@@ -11,7 +11,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SHORTEST_PERIOD = 0.2  # [day] default floor
-CYCLES_SEEN = 1.5  # the longest period fits this often into the span
+CYCLES_SEEN = 1.5  # the longest period of a sinusoid fits this often into the span
+EVENTS_SEEN = 1.05  # the same for events: two of them need little more than one cycle
 COMB = 0.9  # spectral window above which sampling counts as regular
 
 
@@ -30,12 +31,15 @@ class FrequencyGrid:
 
 
 def period_limits(
-    time: Array, shortest: float | None = None, longest: float | None = None
+    time: Array,
+    shortest: float | None = None,
+    longest: float | None = None,
+    cycles: float = CYCLES_SEEN,
 ) -> tuple[float, float]:
     """Return the shortest and longest period to search [day].
 
     Defaults: 0.2 d, but not below twice the median gap where the sampling is a comb (which cannot
-    tell a frequency from its mirror), up to the span / 1.5.
+    tell a frequency from its mirror), up to the span / ``cycles``.
     """
     span = float(time[-1] - time[0])
     gaps = np.diff(time)
@@ -44,7 +48,7 @@ def period_limits(
         shortest = SHORTEST_PERIOD
         if gap > 0 and spectral_window(time, 1.0 / gap) > COMB:
             shortest = max(shortest, 2.0 * gap)
-    return shortest, span / CYCLES_SEEN if longest is None else longest
+    return shortest, span / cycles if longest is None else longest
 
 
 def spectral_window(time: Array, frequency: float) -> float:

@@ -8,7 +8,7 @@ apart gets half of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,14 @@ class Curve:
         return float(np.sum(self.weight * (self.flux - mean) ** 2))
 
 
+class Limits(NamedTuple):
+    """Frequencies that may be tried [1/day]; two events need less than two cycles of a wave."""
+
+    lowest_box: float
+    lowest_wave: float
+    highest: float
+
+
 @dataclass(frozen=True)
 class PeriodChoice:
     """The winning model; both models at that frequency are kept as start values."""
@@ -84,7 +92,7 @@ def choose_period(
     box_peaks: Array,
     box_step: float,
     sinusoid_peaks: Array,
-    limits: tuple[float, float],
+    limits: Limits,
 ) -> PeriodChoice | None:
     """Let boxes and harmonics compete by the Bayesian information criterion.
 
@@ -137,14 +145,14 @@ def _box_candidates(
     sinusoid_peaks: Array,
     box_step: float,
     fine: float,
-    limits: tuple[float, float],
+    limits: Limits,
 ) -> list[BoxFit]:
     """Best boxes near the peaks, near their multiples, and near the sinusoids' multiples."""
     fits = [_box_near(curve, f, box_step, 21) for f in box_peaks]
     starts = [fits[0].frequency * m for m in MULTIPLES] if fits else []
     starts += [f * m for f in sinusoid_peaks[:2] for m in (1.0, 0.5, 2.0)]
     reach = min(box_step, 0.2 * fine) if box_step > 0 else 0.2 * fine
-    fits += [_box_near(curve, f, reach, 9) for f in starts if limits[0] <= f <= limits[1]]
+    fits += [_box_near(curve, f, reach, 9) for f in starts if limits.lowest_box <= f <= limits.highest]
     return [fit for fit in fits if fit.residue > 0]
 
 
@@ -155,12 +163,12 @@ def _box_near(curve: Curve, frequency: float, reach: float, count: int = 1) -> B
 
 
 def _harmonic_candidates(
-    curve: Curve, peaks: Array, fine: float, limits: tuple[float, float]
+    curve: Curve, peaks: Array, fine: float, limits: Limits
 ) -> tuple[Array, Array]:
     """Frequencies (k,) around the peaks and their multiples, and reductions (k, orders)."""
     order = harmonics_allowed(len(curve.time))
     starts = np.unique(np.concatenate([peaks, peaks[:2] / 2, peaks[:2] / 3, peaks[:2] * 2]))
-    starts = starts[(starts >= limits[0]) & (starts <= limits[1])]
+    starts = starts[(starts >= limits.lowest_wave) & (starts <= limits.highest)]
     if len(starts) == 0:
         starts = peaks[:1]
     tried = np.abs(starts[:, None] + np.linspace(-0.3, 0.3, 7) * fine)

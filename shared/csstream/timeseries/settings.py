@@ -15,7 +15,7 @@ class ExamineSettings:
 
     # search
     shortest_period: float | None = None  # [day]; None: from the sampling, see grids
-    longest_period: float | None = None  # [day]; None: span / 1.5
+    longest_period: float | None = None  # [day]; None: span / 1.5 of sinusoids, / 1.05 of events
     shortest_fraction: float = 3.0 / 128.0  # duration over period that the box grid resolves
     box_oversampling: float = 2.0
     sinusoid_oversampling: float = 5.0
