@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,35 @@ def test_margin_copies_are_those_near_the_cell_and_no_others(exposure, make_tabl
         assert np.all(distance > margin)
         checked += len(np.setdiff1d(rows, in_cell))
     assert checked > 100
+
+
+def test_a_listed_star_goes_to_the_cell_of_its_id_alone(exposure, make_table, make_result):
+    ra, dec = scattered(3, 4000, 269.2, -29.58)
+    own = cells_of(ra, dec)
+    listed = np.arange(4000) % 2 == 0
+    ids = np.where(listed, (own << 20) + 1 + np.arange(4000), 0)
+    table = replace(make_table(ra, dec), object_id=ids)
+    result = replace(make_result(table, np.unique(own)), reference_version="v1")
+    batches = build_batches(exposure, result, MARGIN)
+    sent = np.concatenate([batch.x.astype(int) for batch in batches])
+    assert np.bincount(sent)[listed].tolist() == [1] * 2000
+    assert np.bincount(sent)[~listed].max() > 1  # what the list lacks is copied over borders
+    for batch in batches:
+        rows = batch.x.astype(int)
+        assert batch.object_id.tolist() == ids[rows].tolist()
+        assert np.all(batch.object_id[batch.object_id > 0] >> 20 == batch.cell)
+        assert np.all(np.diff(rows) > 0)
+        assert batch.reference_version == "v1"
+    assert measured_report(exposure, result, batches, 0).listed == 2000
+
+
+def test_a_listed_star_stays_in_its_cell_when_the_frame_puts_it_beyond_the_border(
+    exposure, make_table, make_result
+):
+    cell = int(cells_of([10.0], [20.0])[0]) + 1  # not where the source lies
+    table = replace(make_table([10.0], [20.0]), object_id=np.array([(cell << 20) + 1]))
+    (batch,) = build_batches(exposure, make_result(table), MARGIN)
+    assert (batch.cell, len(batch.ra)) == (cell, 1)
 
 
 def test_empty_cells_have_empty_batches(exposure, make_table, make_result):

@@ -21,6 +21,13 @@ def command(
     sequence: Annotated[
         str | None, typer.Option(help="Name of this run of exposures; directory name if not given.")
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Reference catalogue (.parquet) whose list is measured in every frame: see "
+            "csstream reference build."
+        ),
+    ] = None,
     close_sequence: Annotated[
         bool, typer.Option(help="Announce the end of the sequence when done.")
     ] = True,
@@ -67,6 +74,7 @@ def command(
         "watch": watch or None,
         "instrument": instrument,
         "sequence": sequence,
+        "reference_catalogue": reference,
         "close_sequence": close_sequence,
         "state": state,
         "rate": rate,

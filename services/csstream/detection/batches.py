@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from csstream.contracts.cells import cells_of, cells_with_margin, partition_of
+from csstream.contracts.cells import OBJECT_BITS, cells_of, cells_with_margin, partition_of
 from csstream.contracts.records import ClosedMarker, Exposure, ExposureReport, Measurements
 from csstream.detection.result import FrameResult
 from csstream.imaging.frames.flags import Flag
+from csstream.imaging.source_table import SourceTable
 
 Ints = npt.NDArray[np.int64]
 COLUMNS: dict[str, Any] = {
@@ -37,11 +38,13 @@ def build_batches(
 
     Each holds the cell's sources and those within ``margin_arcsec`` of it, in order of the
     frame's list. A source always has a batch in its own cell, even on a sliver that the
-    footprint's grid missed; copies go only to cells that the frame touches.
+    footprint's grid missed; copies go only to cells that the frame touches. A star of a reference
+    catalogue goes to the cell in its id alone: nobody else has to look for it.
     """
     sources = result.sources
-    index, cell = cells_with_margin(sources.ra, sources.dec, margin_arcsec)
-    touched = np.union1d(result.footprint, cells_of(sources.ra, sources.dec))
+    index, cell = _places(sources, margin_arcsec)
+    own = np.where(sources.object_id > 0, sources.object_id >> OBJECT_BITS, _cells(sources))
+    touched = np.union1d(result.footprint, own)
     kept = np.isin(cell, touched)
     index, cell = index[kept], cell[kept]
     start = np.searchsorted(cell, touched, side="left")
@@ -50,6 +53,21 @@ def build_batches(
         _batch(exposure, result, margin_arcsec, int(number), index[first:last])
         for number, first, last in zip(touched, start, stop, strict=True)
     ]
+
+
+def _places(sources: SourceTable, margin_arcsec: float) -> tuple[Ints, Ints]:
+    """Which source (k,) goes to which cell (k,), ordered by cell and then by source."""
+    free = np.flatnonzero(sources.object_id == 0)
+    listed = np.flatnonzero(sources.object_id > 0)
+    index, cell = cells_with_margin(sources.ra[free], sources.dec[free], margin_arcsec)
+    rows = np.concatenate([free[index], listed])
+    cells = np.concatenate([cell, sources.object_id[listed] >> OBJECT_BITS])
+    order = np.lexsort((rows, cells))
+    return rows[order], cells[order]
+
+
+def _cells(sources: SourceTable) -> Ints:
+    return np.asarray(cells_of(sources.ra, sources.dec), np.int64)
 
 
 def _batch(
@@ -76,8 +94,8 @@ def _batch(
         match_radius_arcsec=result.match_radius_arcsec,
         margin_arcsec=margin_arcsec,
         model=result.model,
-        reference_version="",
-        object_id=np.zeros(len(rows), np.int64),
+        reference_version=result.reference_version,
+        object_id=np.ascontiguousarray(result.sources.object_id[rows], np.int64),
         **columns,
     )
 
@@ -140,6 +158,8 @@ def measured_report(
         provider=result.provider,
         announced_ms=announced_ms,
         timings=dict(result.timings),
+        reference_version=result.reference_version,
+        listed=int(np.count_nonzero(result.sources.object_id)),
     )
 
 

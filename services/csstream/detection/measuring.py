@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from csstream.contracts.errors import BadInputError, CsstreamError, TransientError
 from csstream.contracts.records import ClaimCheck, Exposure
+from csstream.detection.catalogues import CatalogueShelf
 from csstream.detection.claim_check import ClaimChecker
 from csstream.detection.footprint import footprint_cells
 from csstream.detection.result import FrameResult
@@ -19,17 +21,22 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.fits_io import read_frame
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.measure import Measured, ReferenceStars, SourceTable, measure_frame
+from csstream.imaging.reference.catalogue import ReferenceCatalogue
+from csstream.imaging.reference.measure import measure_listed
 from csstream.imaging.sky import sky_positions
 from csstream.inference.session import InferenceError
 from csstream.runtime.logging import get_logger
 
+Reference = ReferenceCatalogue | ReferenceStars | None
+BY_LIST = "reference"  # the method of a frame whose stars are those of a reference catalogue
+LIST_MODEL = "reference-fit"
 REFERENCES = 64  # kept in memory: one per sequence and detector at work
 
 
 class FrameMeasurer:
     """Measures exposures; remembers the stars of the reference frames.
 
-    The result depends on the announcement and the two files alone, not on what was measured
+    The result depends on the announcement and its files alone, not on what was measured
     before: a reference is measured from its file wherever it is needed first.
     """
 
@@ -37,6 +44,7 @@ class FrameMeasurer:
         self._stations = stations
         self._checker = checker
         self._references: OrderedDict[tuple[str, str], ReferenceStars] = OrderedDict()
+        self._catalogues = CatalogueShelf(checker=checker)
 
     def measure(self, exposure: Exposure) -> FrameResult:
         """Return the sources of an exposure and what is known of its frame.
@@ -45,28 +53,40 @@ class FrameMeasurer:
         ------
         BadInputError
             ``unknown_instrument``; a claim check fails (for the reference frame the reason starts
-            with ``reference_``); the frame breaks the FITS contract or cannot be placed on the
-            sky; ``measurement_failed``.
+            with ``reference_``, for the reference catalogue with ``catalogue_``); the frame
+            breaks the FITS contract or cannot be placed on the sky; ``measurement_failed``.
         TransientError
             The disk or the processor failed.
         """
         station = self._station(exposure)
         if exposure.image is None:
             raise BadInputError("inconsistent", f"{exposure.exposure_id}: no image is claimed")
-        is_reference = exposure.reference_frame in (None, exposure.image)
+        catalogue = self._catalogues.of(exposure)
+        if catalogue is None:
+            return self._free(exposure, exposure.image, station)
+        frame, measured, timings = self._measure(exposure.image, station, catalogue)
+        result = _result(frame, measured, station, timings)
+        return replace(
+            result,
+            method=BY_LIST,
+            model=LIST_MODEL,
+            provider="",
+            reference_version=catalogue.version,
+        )
+
+    def _free(self, exposure: Exposure, image: ClaimCheck, station: Station) -> FrameResult:
+        """Measure the stars that are found in the frame."""
+        is_reference = exposure.reference_frame in (None, image)
         reference = None if is_reference else self._reference(exposure, station)
-        frame, measured, timings = self._measure(exposure.image, station, reference)
+        frame, measured, timings = self._measure(image, station, reference)
         if exposure.reference_frame is None and frame.wcs is None:
             raise BadInputError(
                 "not_registered",
                 f"{exposure.exposure_id}: no celestial WCS, and no reference frame is claimed",
             )
         if is_reference:
-            self._remember((station.instrument.name, exposure.image.sha256), measured)
-        started = time.perf_counter()
-        result = _result(frame, measured, station, timings)
-        timings["footprint"] = time.perf_counter() - started
-        return result
+            self._remember((station.instrument.name, image.sha256), measured)
+        return _result(frame, measured, station, timings)
 
     def _station(self, exposure: Exposure) -> Station:
         try:
@@ -99,7 +119,7 @@ class FrameMeasurer:
             self._references.popitem(last=False)
 
     def _measure(
-        self, claim: ClaimCheck, station: Station, reference: ReferenceStars | None
+        self, claim: ClaimCheck, station: Station, reference: Reference
     ) -> tuple[Frame, Measured, dict[str, float]]:
         started = time.perf_counter()
         with self._checker.verified(claim) as path:
@@ -118,17 +138,9 @@ def _read(path: Path, station: Station) -> Frame:
         raise BadInputError(error.reason, str(error)) from error
 
 
-def _measured(
-    frame: Frame, station: Station, reference: ReferenceStars | None, path: Path
-) -> Measured:
+def _measured(frame: Frame, station: Station, reference: Reference, path: Path) -> Measured:
     try:
-        return measure_frame(
-            frame,
-            station.strategy,
-            nominal_psf=station.psf,
-            reference=reference,
-            settings=station.settings,
-        )
+        return _by_reference(frame, station, reference)
     except FrameError as error:
         raise BadInputError(error.reason, f"{path}: {error}") from error
     except InferenceError as error:  # a busy or broken processor
@@ -143,14 +155,32 @@ def _measured(
         ) from error
 
 
+def _by_reference(frame: Frame, station: Station, reference: Reference) -> Measured:
+    """Measure the reference's list, where it is one, else what is found in the frame."""
+    if isinstance(reference, ReferenceCatalogue):
+        return measure_listed(frame, reference, nominal_psf=station.psf, settings=station.settings)
+    return measure_frame(
+        frame,
+        station.strategy,
+        nominal_psf=station.psf,
+        reference=reference,
+        settings=station.settings,
+    )
+
+
 def _result(
-    frame: Frame, measured: Measured, station: Station, timings: dict[str, float]
+    frame: Frame,
+    measured: Measured,
+    station: Station,
+    timings: dict[str, float],
 ) -> FrameResult:
+    started = time.perf_counter()
     cells = footprint_cells(
         lambda x, y: sky_positions(measured.wcs, x, y),
         frame.shape,
         frame.header.pixel_scale_arcsec,
     )
+    timings["footprint"] = time.perf_counter() - started
     return FrameResult(
         sources=_on_sky(measured.sources),
         footprint=cells,

@@ -21,7 +21,8 @@ class FrameResult:
     fwhm: float  # [pixel]
     background: float  # [electron/s/pixel], median
     match_radius_arcsec: float
-    method: str  # pnet or classical
+    method: str  # pnet, classical or reference
     model: str
     provider: str
     timings: dict[str, float] = field(default_factory=dict)  # [s] by step
+    reference_version: str = ""  # of the catalogue whose list was measured; empty: none

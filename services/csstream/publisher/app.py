@@ -6,7 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 from csstream.contracts.errors import FatalError
-from csstream.instruments.instrument import InstrumentError, load_instrument
+from csstream.contracts.records import ClaimCheck
+from csstream.imaging.reference.checks import CatalogueError
+from csstream.imaging.reference.files import read_reference
+from csstream.instruments.instrument import Instrument, InstrumentError, load_instrument
 from csstream.publisher.announce import Announcer
 from csstream.publisher.feed import Feed, Progress
 from csstream.publisher.handler import Publisher, Tally
@@ -17,6 +20,7 @@ from csstream.publisher.settings import PublisherSettings
 from csstream.publisher.visits import VisitGroups
 from csstream.runtime.dead_letters import DeadLetterProducer
 from csstream.runtime.kafka import make_consumer, make_producer
+from csstream.runtime.logging import get_logger
 from csstream.runtime.service import Context, run_service
 
 CATALOGUE_TYPE = "application/vnd.apache.parquet"
@@ -75,14 +79,11 @@ def _publisher(
         instrument = load_instrument(settings.instrument)
     except InstrumentError as error:
         raise FatalError(str(error)) from error
-    catalogue = None
-    if settings.reference_catalogue is not None:
-        catalogue = claim_check(settings.reference_catalogue, CATALOGUE_TYPE)
     announcer = Announcer(
         sequence=sequence_name(settings),
         instrument=instrument.name,
         partitions=partitions,
-        reference_catalogue=catalogue,
+        reference_catalogue=_catalogue(settings, instrument),
     )
     return Publisher(
         ledger=ledger,
@@ -93,6 +94,26 @@ def _publisher(
         groups=VisitGroups(settings.detectors),
         tally=tally,
     )
+
+
+def _catalogue(settings: PublisherSettings, instrument: Instrument) -> ClaimCheck | None:
+    """Claim the reference catalogue, after a look at what is in it."""
+    path = settings.reference_catalogue
+    if path is None:
+        return None
+    try:
+        catalogue = read_reference(path)
+    except CatalogueError as error:
+        raise FatalError(f"--reference: {error}") from error
+    if catalogue.instrument != instrument.name:
+        raise FatalError(
+            f"--reference: {path} was built from frames of {catalogue.instrument!r}, and those of "
+            f"{instrument.name!r} are to be announced"
+        )
+    get_logger(NAME).info(
+        "reference", file=str(path), version=catalogue.version, stars=len(catalogue.stars)
+    )
+    return claim_check(path, CATALOGUE_TYPE)
 
 
 def sequence_name(settings: PublisherSettings) -> str:

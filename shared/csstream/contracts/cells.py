@@ -15,6 +15,7 @@ from astropy_healpix.core import boundaries_lonlat, healpix_to_lonlat, lonlat_to
 ORDER: Final = 12
 NSIDE: Final = 2**ORDER
 N_CELLS: Final = 12 * NSIDE**2
+OBJECT_BITS: Final = 20  # an object's id is its cell << 20 | its number within the cell
 MAX_MARGIN_ARCSEC: Final = 15.0  # beyond it, cells that do not touch would have to be looked at
 
 _ARCSEC: Final = np.deg2rad(1.0 / 3600.0)

@@ -114,7 +114,7 @@ class ExposureReport:
     fwhm: float  # [pixel]
     background: float  # [electron/s/pixel]
     zero_point: float  # [mag]
-    method: str  # pnet or classical
+    method: str  # pnet, classical or reference
     model: str
     provider: str  # onnxruntime's provider; empty for classical
     announced_ms: int  # [ms] broker time stamp of the announcement
