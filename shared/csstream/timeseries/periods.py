@@ -152,7 +152,9 @@ def _box_candidates(
     starts = [fits[0].frequency * m for m in MULTIPLES] if fits else []
     starts += [f * m for f in sinusoid_peaks[:2] for m in (1.0, 0.5, 2.0)]
     reach = min(box_step, 0.2 * fine) if box_step > 0 else 0.2 * fine
-    fits += [_box_near(curve, f, reach, 9) for f in starts if limits.lowest_box <= f <= limits.highest]
+    fits += [
+        _box_near(curve, f, reach, 9) for f in starts if limits.lowest_box <= f <= limits.highest
+    ]
     return [fit for fit in fits if fit.residue > 0]
 
 
