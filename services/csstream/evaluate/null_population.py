@@ -11,7 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SAMPLINGS: Final = ("dense", "gaps", "orbit", "sparse", "nightly")
-SAMPLING_SHARES: Final = (0.30, 0.25, 0.22, 0.20, 0.03)
+SAMPLING_SHARES: Final = (0.32, 0.26, 0.22, 0.18, 0.02)
 NOISES: Final = ("white", "red", "mixed")
 NOISE_SHARES: Final = (0.4, 0.35, 0.25)
 STARS: Final = 128
@@ -19,6 +19,7 @@ VARIABLE_SHARE: Final = 0.02
 CADENCE: Final = 300.0 / 86400.0  # [day]
 ORBIT: Final = 95.0 / 1440.0  # [day]
 EPOCHS: Final = (40, 1100)
+EPOCH_SLOPE: Final = -0.6  # of the number of panels per unit of log epochs: long ones are costly
 MOST_NIGHTS: Final = 250
 HEAVY_SHARE: Final = 0.15  # of the panels: noise of Student's t with 6 degrees of freedom
 
@@ -58,12 +59,13 @@ def draw_panel(
 
 def draw_times(rng: np.random.Generator, sampling: str) -> Array:
     """Times [day] of one kind of sampling, increasing."""
-    count = int(np.exp(rng.uniform(*np.log(EPOCHS))))
+    low, high = np.array(EPOCHS) ** EPOCH_SLOPE
+    count = int((low + rng.random() * (high - low)) ** (1.0 / EPOCH_SLOPE))
     if sampling == "nightly":
         count = min(count, MOST_NIGHTS)
         return np.arange(count) * rng.choice([1.0, 2.0]) + rng.uniform(-0.15, 0.15, count)
     if sampling == "sparse":
-        return np.sort(rng.uniform(0.0, rng.uniform(1.5, 8.0), count))
+        return np.sort(rng.uniform(0.0, rng.uniform(1.5, 5.0), count))
     if sampling == "dense":
         return CADENCE * (np.arange(count) + 1e-3 * rng.random(count))
     time = CADENCE * np.arange(int(1.7 * count) + 10)

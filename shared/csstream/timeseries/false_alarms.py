@@ -1,8 +1,9 @@
 """False-alarm probabilities per star, read from counted null curves.
 
-The table says how often noise alone reaches a score (``scores``), by number of epochs and by how
-correlated the noise is. It was made by ``csstream evaluate significance --calibrate``, and ships
-as ``false_alarms.json``. Between its nodes the scores are interpolated in the logarithms of both.
+The table says how often noise alone reaches a score (``scores``), by the number of epochs, by how
+correlated the noise of the panel's stars usually is, and by how uncertain that is of this star. It
+was made by ``csstream evaluate significance --calibrate``, and ships
+as ``false_alarms.json``. Between its nodes scores are interpolated in the logarithms of all three.
 Down to the table's last counted probability the scores are quantiles of the null curves; beyond,
 ``log10 p`` falls linearly with the score (for the box: a Gaussian tail of a scaled width).
 """
@@ -13,6 +14,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.timeseries.errors import TimeseriesError
+from csstream.timeseries.noise_growth import Growth
 from csstream.timeseries.scores import Scores
 
 Array = npt.NDArray[Any]
@@ -32,8 +35,9 @@ SMALLEST_LOG10 = -300.0
 class Tail:
     """How often noise alone reaches a score.
 
-    score : ndarray, (epochs, growths, k), rising along k: reached by 10**log10_p of the null.
-    slope : ndarray, (epochs, growths): fall of log10 p per unit of score beyond the last one.
+    score : ndarray, (epochs, growths, doubts, k), rising along k: what 10**log10_p of the null
+        reaches.
+    slope : ndarray, (epochs, growths, doubts): fall of log10 p per unit of score beyond the last.
     """
 
     score: Array
@@ -46,7 +50,8 @@ class NullTable:
 
     Attributes
     ----------
-    epochs, growths : nodes of the number of epochs and of the growth by correlated noise.
+    epochs, growths, doubts : nodes of the number of epochs, and of ``Growth.usual`` and
+        ``Growth.doubt``.
     log10_p : ndarray, (k,), falling: where the tails are tabulated.
     box, wave : the two searches.
     pair : ndarray, (k,): log10 p that the smaller of the two probabilities is below 10**log10_p.
@@ -56,6 +61,7 @@ class NullTable:
 
     epochs: Array
     growths: Array
+    doubts: Array
     log10_p: Array
     box: Tail
     wave: Tail
@@ -86,15 +92,21 @@ def false_alarms(scores: Scores, epochs: Array, table: NullTable | None = None) 
     return FalseAlarms(10.0**both, 10.0**box, 10.0**wave, 10.0**both < table.verified)
 
 
-def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth: Array) -> Array:
+def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth: Growth) -> Array:
     """Log10 of the share of null curves that reach the scores, (n,), not above 0."""
-    i, u = _place(np.log(table.epochs), np.log(np.maximum(epochs, 1)))
-    j, v = _place(np.log(table.growths), np.log(np.maximum(growth, 1.0)))
+    places = (
+        _place(table.epochs, epochs),
+        _place(table.growths, growth.usual),
+        _place(table.doubts, growth.doubt),
+    )
     knots, slope = np.zeros((len(score), len(table.log10_p))), np.zeros(len(score))
-    for di, wi in ((0, 1.0 - u), (1, u)):
-        for dj, wj in ((0, 1.0 - v), (1, v)):
-            knots += (wi * wj)[:, None] * tail.score[i + di, j + dj]
-            slope += wi * wj * tail.slope[i + di, j + dj]
+    for corner in product((0, 1), repeat=3):
+        cell = tuple(index + step for (index, _), step in zip(places, corner, strict=True))
+        share = np.ones(len(score))
+        for (_, part), step in zip(places, corner, strict=True):
+            share = share * (part if step else 1.0 - part)
+        knots += share[:, None] * tail.score[cell]
+        slope += share * tail.slope[cell]
     return _read(knots, slope, table.log10_p, np.nan_to_num(np.asarray(score, float)))
 
 
@@ -116,10 +128,10 @@ def _pair(table: NullTable, log10_p: Array) -> Array:
 
 
 def _place(nodes: Array, value: Array) -> tuple[Array, Array]:
-    """Index of the node below and the part of the way to the next, within the nodes."""
-    value = np.clip(np.asarray(value, float), nodes[0], nodes[-1])
-    index = np.clip(np.searchsorted(nodes, value, side="right") - 1, 0, len(nodes) - 2)
-    return index, (value - nodes[index]) / (nodes[index + 1] - nodes[index])
+    """Index of the node below and the part of the way to the next, in logarithms; clipped."""
+    log, x = np.log(nodes), np.log(np.clip(np.asarray(value, float), nodes[0], nodes[-1]))
+    index = np.clip(np.searchsorted(log, x, side="right") - 1, 0, len(nodes) - 2)
+    return index, (x - log[index]) / (log[index + 1] - log[index])
 
 
 @lru_cache(maxsize=1)
@@ -147,39 +159,32 @@ def read_table(path: Path) -> NullTable:
 
 def write_table(path: Path, table: NullTable) -> None:
     """Write a table as JSON, scores to three decimals."""
-    content = {
-        "note": table.note,
-        "verified": table.verified,
-        "epochs": table.epochs.tolist(),
-        "growths": table.growths.tolist(),
-        "log10_p": table.log10_p.tolist(),
-        "pair": np.round(table.pair, 4).tolist(),
-    }
+    content: dict[str, Any] = {"note": table.note, "verified": table.verified}
+    for name in ("epochs", "growths", "doubts", "log10_p"):
+        content[name] = getattr(table, name).tolist()
+    content["pair"] = np.round(table.pair, 4).tolist()
     for name, tail in (("box", table.box), ("wave", table.wave)):
         content[name] = {
             "score": np.round(tail.score, 3).tolist(),
             "slope": np.round(tail.slope, 4).tolist(),
         }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def table_from(content: dict[str, Any]) -> NullTable:
     """Make a table of what a file held; ``ValueError`` or ``KeyError`` when that does not fit."""
-    epochs, growths, log10_p, pair = (
-        np.array(content[name], float) for name in ("epochs", "growths", "log10_p", "pair")
-    )
-    shape = (len(epochs), len(growths), len(log10_p))
-    if pair.shape != log10_p.shape or np.any(np.diff(epochs) <= 0) or np.any(np.diff(growths) <= 0):
+    axes = [np.array(content[name], float) for name in ("epochs", "growths", "doubts")]
+    log10_p, pair = np.array(content["log10_p"], float), np.array(content["pair"], float)
+    if pair.shape != log10_p.shape or any(np.any(np.diff(axis) <= 0) for axis in axes):
         raise ValueError("axes do not rise, or the pair does not fit")
-    return NullTable(
-        epochs, growths, log10_p,
-        _tail_from(content["box"], shape), _tail_from(content["wave"], shape), pair,
-        float(content["verified"]), str(content["note"]),
-    )  # fmt: skip
+    shape = (*(len(axis) for axis in axes), len(log10_p))
+    box, wave = _tail_from(content["box"], shape), _tail_from(content["wave"], shape)
+    verified, note = float(content["verified"]), str(content["note"])
+    return NullTable(axes[0], axes[1], axes[2], log10_p, box, wave, pair, verified, note)
 
 
-def _tail_from(content: dict[str, Any], shape: tuple[int, int, int]) -> Tail:
+def _tail_from(content: dict[str, Any], shape: tuple[int, ...]) -> Tail:
     score, slope = np.array(content["score"], float), np.array(content["slope"], float)
-    if score.shape != shape or slope.shape != shape[:2] or np.any(np.diff(score) < 0):
+    if score.shape != shape or slope.shape != shape[:-1] or np.any(np.diff(score) < 0):
         raise ValueError("a tail does not fit its axes or does not rise")
     return Tail(score, slope)

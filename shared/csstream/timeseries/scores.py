@@ -2,9 +2,9 @@
 
 The search finds the best frequency; here the model at that frequency is subtracted, and what
 averages of the residual scatter beyond white noise says by how much correlated noise widens the
-statistic. A score is ``-log10`` of the analytic false-alarm probability at that width. Scores
-are nearly the same for all kinds of noise and sampling, but only nearly: the probability is read
-from counted null curves (``false_alarms``).
+statistic (``noise_growth``). A score is ``-log10`` of the analytic false-alarm probability at that
+width. Scores are nearly the same for all kinds of noise and sampling, but only nearly: the
+probability is read from counted null curves (``false_alarms``).
 """
 
 from __future__ import annotations
@@ -15,40 +15,38 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from scipy.special import log_ndtr, stdtr
 
-from csstream.timeseries.significance import fap_harmonics, log_fap_box
+from csstream.timeseries.noise_growth import AVERAGES, Growth, growth_of
 
 Array = npt.NDArray[Any]
 
 BINS = 256  # of the phase, for the box at the best frequency
 BOX_WIDTHS: Final = np.array([3, 4, 5, 7, 9, 12, 15, 20, 26, 33, 42, 51])  # in bins
 POINTS_IN_BOX = 2.5
-AVERAGES: Final = np.geomspace(1.0 / 120.0, 1.0 / 8.0, 5)  # lengths of averages, over the span
 FEWEST_AVERAGES = 6
-PANEL_STARS = 20  # fewer stars do not say what noise is usual
-ALONE_SPREAD = 0.3  # of log growth from star to star, where no panel says it
-# What the best model takes from the growth of white noise: mean of averages over the span.
-BOX_LEFT: Final = np.array([0.97, 0.955, 0.94, 0.915, 0.87])
-WAVE_LEFT: Final = np.array([0.93, 0.865, 0.79, 0.75, 0.715])
+SURE = 2000.0  # degrees of freedom from which Student's t is the Gaussian
+# What the best model leaves of the growth of white noise, per length of AVERAGES (counted).
+BOX_LEFT: Final = np.array([0.962, 0.943, 0.920, 0.892, 0.851, 0.776])
+WAVE_LEFT: Final = np.array([0.946, 0.902, 0.828, 0.731, 0.626, 0.541])
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Of the best box and the best sinusoid of each star; (n,) each.
 
-    ``snr_pink`` here is the search's: ``snr_bls / sqrt(growth)``. A growth is the variance of an
-    average over that expected of white noise, at least 1: over the event for the box, over a
-    quarter of the period for the sinusoid.
+    ``snr_firm`` is the box's signal-to-noise without the point that adds most to it, over the root
+    of the growth: one outlier among few points is no event.
     """
 
     snr_bls: Array
-    snr_pink: Array
+    snr_firm: Array
     duration: Array  # [day] of the best box
     power: Array  # share of chi² that the sinusoid takes away
-    box_growth: Array
-    wave_growth: Array
     box: Array  # -log10 of the analytic false-alarm probability
     wave: Array
+    box_growth: Growth  # over the event
+    wave_growth: Growth  # over half a period
 
 
 def score_panel(
@@ -70,56 +68,53 @@ def score_panel(
     box_trials, wave_trials : independent tries of the search, see ``significance``.
     """
     lengths = AVERAGES * max(float(time[-1] - time[0]), 1e-9)
-    n = len(flux)
-    found, growth = np.zeros((n, 4)), np.ones((n, 2, len(lengths)))
+    found, growth = np.zeros((len(flux), 5)), np.ones((len(flux), 2, len(lengths)))
     _score(
         np.ascontiguousarray(time, np.float64), flux, weight,
         np.asarray(box_frequency, np.float64), np.asarray(wave_frequency, np.float64),
         BOX_WIDTHS, lengths, found, growth,
     )  # fmt: skip
-    snr, duration, power, points = found.T
-    quarter = 0.25 / np.maximum(np.asarray(wave_frequency, float), 1e-12)
-    box_growth = growth_at(usual_growth(growth[:, 0] / BOX_LEFT), lengths, duration)
-    wave_growth = growth_at(usual_growth(growth[:, 1] / WAVE_LEFT), lengths, quarter)
-    pink = snr / np.sqrt(box_growth)
-    log10 = -1.0 / np.log(10.0)
-    wave = fap_harmonics(power, 1, np.maximum(points / wave_growth, 4.0), wave_trials)
+    snr, duration, power, points, firm = found.T
+    half = 0.5 / np.maximum(np.asarray(wave_frequency, float), 1e-12)
+    box_growth = growth_of(growth[:, 0] / BOX_LEFT, lengths, duration)
+    wave_growth = growth_of(growth[:, 1] / WAVE_LEFT, lengths, half)
+    firm = firm / np.sqrt(box_growth.value)
     return Scores(
-        snr, pink, duration, power, box_growth, wave_growth,
-        np.asarray(log10 * log_fap_box(pink, box_trials)), np.asarray(log10 * np.log(wave)),
+        snr, firm, duration, power,
+        box_score(firm, box_growth, box_trials),
+        wave_score(power, points, wave_growth, wave_trials), box_growth, wave_growth,
     )  # fmt: skip
 
 
-def usual_growth(growth: Array) -> Array:
-    """Draw each star's growth towards that of its panel, as far as its own is uncertain.
+def box_score(snr: Array, growth: Growth, trials: float) -> Array:
+    """``-log10`` of the chance that noise gives a box of this signal-to-noise in so many trials.
 
-    growth : (n, k) as measured at k lengths of :data:`AVERAGES`. The logarithms are taken as
-    normal about the panel's median; what they scatter beyond the error of one is real. Of fewer
-    than 20 stars the median is taken as 0 and the real scatter as :data:`ALONE_SPREAD`.
+    Student's t where the growth is uncertain (2 / doubt degrees of freedom), else the Gaussian.
     """
-    log = np.log(np.maximum(growth, 1e-3))
-    error = 1.5 * AVERAGES  # variance of log growth: half-overlapping averages
-    middle, real = np.zeros(len(AVERAGES)), np.full(len(AVERAGES), ALONE_SPREAD**2)
-    if len(log) >= PANEL_STARS:
-        middle = np.median(log, axis=0)
-        spread = 1.4826 * np.median(np.abs(log - middle), axis=0)
-        real = np.maximum(spread**2 - error, 0.0)
-    return np.asarray(np.exp((log * real + middle * error) / (real + error)))
+    free = 2.0 / np.maximum(growth.doubt, 1e-9)
+    student = np.log(np.maximum(stdtr(np.minimum(free, SURE), -snr), 1e-300))
+    return _score_of(np.where(free < SURE, student, log_ndtr(-snr)), trials)
 
 
-def growth_at(growth: Array, lengths: Array, duration: Array) -> Array:
-    """Growth (n,) at each star's own duration from (n, k) at all lengths; at least 1.
+def wave_score(power: Array, points: Array, growth: Growth, trials: float) -> Array:
+    """``-log10`` of the chance that noise gives a sinusoid of this power in so many trials.
 
-    Between lengths its logarithm is interpolated; below the shortest it falls with the number of
-    points that are averaged; beyond the longest it stays.
+    ``(1 - power)^((points - 3) / 2)`` for white noise; its logarithm is divided by the growth, and
+    averaged over what the growth may be.
     """
-    log, x = np.log(lengths), np.log(np.clip(duration, lengths[0], lengths[-1]))
-    k = np.clip(np.searchsorted(log, x) - 1, 0, len(lengths) - 2)
-    part = (x - log[k]) / (log[k + 1] - log[k])
-    rows = np.arange(len(growth))
-    value = growth[rows, k] ** (1.0 - part) * growth[rows, k + 1] ** part
-    short = np.minimum(duration / lengths[0], 1.0)
-    return np.asarray(1.0 + np.maximum(value - 1.0, 0.0) * short)
+    rest = np.log1p(-np.minimum(power, 1.0 - 1e-15))
+    height = -0.5 * np.maximum(points - 3.0, 1.0) * rest / growth.value
+    free = 1.0 / np.maximum(growth.doubt, 1e-9)
+    return _score_of(-free * np.log1p(height / free), trials)
+
+
+def _score_of(log_single: Array, trials: float) -> Array:
+    """``-log10`` of ``1 - (1 - p)^trials`` from the logarithm of p; finite and not below 0."""
+    single = np.minimum(log_single, -1e-9)
+    with np.errstate(divide="ignore"):
+        exact = np.log(-np.expm1(trials * np.log1p(-np.exp(single))))
+    many = np.where(single + np.log(trials) < -20.0, single + np.log(trials), exact)
+    return np.asarray(np.maximum(-many / np.log(10.0), 0.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -134,7 +129,7 @@ def _score(
     found: Array,
     growth: Array,
 ) -> None:
-    """Fill found (n, 4): snr_bls, duration, power, points; and growth (n, 2, k)."""
+    """Fill found (n, 5): snr_bls, duration, power, points, firm snr; and growth (n, 2, k)."""
     residual, kept = np.empty(time.shape[0]), np.empty(time.shape[0])
     for i in range(flux.shape[0]):
         used = np.count_nonzero(weight[i])
@@ -146,11 +141,12 @@ def _score(
         if chi2 <= 0.0:
             continue
         found[i, 3] = used
-        taken, duration = _subtract_box(
+        taken, firm, duration = _subtract_box(
             time, flux[i], weight[i], box_frequency[i], widths, mean, total, used, residual, kept
         )
         rest = max((chi2 - taken) / max(used - 5, 1), 1e-12 * chi2)
         found[i, 0], found[i, 1] = np.sqrt(taken / rest), duration
+        found[i, 4] = np.sqrt(firm / rest)
         _growth(time, residual, kept, 1.0 / rest, lengths, growth[i, 0])
         taken = _subtract_wave(time, flux[i], weight[i], wave_frequency[i], mean, total, residual)
         rest = max((chi2 - taken) / max(used - 3, 1), 1e-12 * chi2)
@@ -170,8 +166,11 @@ def _subtract_box(
     used: int,
     residual: Array,
     kept: Array,
-) -> tuple[float, float]:
-    """Residual of the best box, weights without its events; chi² taken and duration [day]."""
+) -> tuple[float, float, float]:
+    """Residual of the best box, weights without its events.
+
+    Returns the chi² taken, the same without the strongest point, and the duration [day].
+    """
     bins = np.zeros((2, BINS))
     place = np.empty(time.shape[0], np.int64)
     for j in range(time.shape[0]):
@@ -186,11 +185,18 @@ def _subtract_box(
         signal += bins[0, b % BINS]
         inside += bins[1, b % BINS]
     high = mean - signal / (1.0 - inside) if inside < 1.0 else mean
+    strongest, its_share = 0.0, 0.0
     for j in range(time.shape[0]):
         dip = (place[j] - start) % BINS < width
         residual[j] = 0.0 if dip else flux[j] - high
         kept[j] = 0.0 if dip else weight[j]
-    return best * total, width / (BINS * frequency) if best > 0.0 else 0.0
+        if dip and weight[j] * (mean - flux[j]) > strongest:
+            strongest, its_share = weight[j] * (mean - flux[j]), weight[j] / total
+    if best <= 0.0:
+        return 0.0, 0.0, 0.0
+    signal, inside = min(signal + strongest / total, 0.0), inside - its_share
+    firm = signal * signal / (inside * (1.0 - inside)) if inside > 1e-9 else 0.0
+    return best * total, firm * total, width / (BINS * frequency)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtrc, betainc, log_ndtr, ndtr
+from scipy.special import bdtrc, betainc, ndtr
 
 Array = npt.NDArray[Any]
 
@@ -81,15 +81,6 @@ def snr_amplitude(amplitude: float, sigma1: float) -> float:
 def fap_box(snr: Array, trials: float) -> Array:
     """Chance that noise alone gives a box of this signal-to-noise in so many trials."""
     return _many(ndtr(-np.asarray(snr, float)), trials)
-
-
-def log_fap_box(snr: Array, trials: float) -> Array:
-    """Natural logarithm of :func:`fap_box`; finite at any signal-to-noise."""
-    single = log_ndtr(-np.asarray(snr, float))
-    many = single + np.log(trials)
-    with np.errstate(over="ignore", divide="ignore"):
-        exact = np.log(-np.expm1(trials * np.log1p(-np.exp(np.minimum(single, -1e-16)))))
-    return np.asarray(np.where(many < -20.0, many, exact))
 
 
 def fap_harmonics(

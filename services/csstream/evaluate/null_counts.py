@@ -1,0 +1,213 @@
+"""Null curves looked at by the search, kept on disk; the table they give; how it holds.
+
+Calibration and check are different seeds. Records hold one look at one star without a signal; the
+panels they come from also hold variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from csstream.evaluate.null_population import NOISES, SAMPLINGS, draw_panel
+from csstream.timeseries.calibration import prepare_panel
+from csstream.timeseries.examine import search_panel
+from csstream.timeseries.false_alarms import NullTable, Tail, false_alarms, log10_tail
+from csstream.timeseries.noise_growth import Growth
+from csstream.timeseries.scores import Scores
+from csstream.timeseries.settings import ExamineSettings
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int], None]
+
+CHUNK_PANELS: Final = 100
+EPOCH_NODES: Final = np.array([60.0, 110.0, 210.0, 400.0, 800.0])
+GROWTH_NODES: Final = np.array([1.01, 1.06, 1.3])
+DOUBT_NODES: Final = np.array([0.002, 0.015, 0.05, 0.12, 0.3])
+LOG10_P: Final = np.array([0.0, -0.3, -0.6, -1.0, -1.5, -2.0, -2.5])
+TAIL_FROM: Final = 10.0**-1.5  # exceedances of this quantile give the slope of the tail
+FEWEST: Final = 2000  # curves of a cell of the table; else it copies the cell of less growth
+LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+
+
+@dataclass(frozen=True, eq=False)
+class NullRecords:
+    """One look at each of n stars without a signal; (n,) each."""
+
+    box: Array
+    wave: Array
+    box_usual: Array
+    box_doubt: Array
+    wave_usual: Array
+    wave_doubt: Array
+    epochs: Array
+    sampling: Array  # index in SAMPLINGS
+    noise: Array  # index in NOISES
+
+    def __len__(self) -> int:
+        return len(self.box)
+
+    def growth(self, name: str) -> Growth:
+        """What is kept of the growth of ``box`` or ``wave``."""
+        usual, doubt = getattr(self, f"{name}_usual"), getattr(self, f"{name}_doubt")
+        return Growth(np.full(len(self), np.nan), doubt, usual)
+
+    def scores(self) -> Scores:
+        """What the table is read with; the rest is left empty."""
+        none = np.full(len(self), np.nan)
+        return Scores(
+            none, none, none, none, self.box, self.wave, self.growth("box"), self.growth("wave")
+        )
+
+
+def look_at_chunk(seed: int, chunk: int) -> NullRecords:
+    """Draw and search the panels of one chunk; the same numbers for the same seed and chunk."""
+    rng = np.random.default_rng([seed, chunk])
+    settings = ExamineSettings(search_harmonics=1)  # the series do not enter the scores
+    parts = []
+    for _ in range(CHUNK_PANELS):
+        drawn = draw_panel(rng)
+        panel = prepare_panel(drawn.time, drawn.flux, drawn.flux_err)
+        scores = search_panel(panel, settings).scores
+        kept = drawn.is_null & np.isfinite(panel.level)
+        columns = (
+            scores.box, scores.wave,
+            scores.box_growth.usual, scores.box_growth.doubt,
+            scores.wave_growth.usual, scores.wave_growth.doubt, panel.epochs,
+        )  # fmt: skip
+        labels = (SAMPLINGS.index(drawn.sampling), NOISES.index(drawn.noise))
+        parts.append(
+            [column[kept].astype(np.float32) for column in columns]
+            + [np.full(np.count_nonzero(kept), label, np.float32) for label in labels]
+        )
+    return NullRecords(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def gather(folder: Path, seed: int, curves: int, progress: Progress) -> NullRecords:
+    """Records of at least so many stars; chunks that the folder holds are not made again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts, total = [], 0
+    for chunk in _numbers():
+        path = folder / f"nulls-{seed}-{chunk:04d}.npz"
+        records = _load(path) if path.exists() else look_at_chunk(seed, chunk)
+        if not path.exists():
+            _save(path, records)
+        parts.append(records)
+        total += len(records)
+        progress(min(total, curves), curves)
+        if total >= curves:
+            break
+    names = [field.name for field in fields(NullRecords)]
+    return NullRecords(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+def _numbers() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+def _save(path: Path, records: NullRecords) -> None:
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **{f.name: getattr(records, f.name) for f in fields(NullRecords)})
+    partial.replace(path)
+
+
+def _load(path: Path) -> NullRecords:
+    with np.load(path) as stored:
+        return NullRecords(*(stored[field.name] for field in fields(NullRecords)))
+
+
+def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
+    """Make the table of null records: quantiles of the scores per cell, and tails beyond them."""
+    box, wave = (_tail(records, name) for name in ("box", "wave"))
+    nodes = (EPOCH_NODES, GROWTH_NODES, DOUBT_NODES, LOG10_P)
+    table = NullTable(*nodes, box, wave, LOG10_P, verified, note)
+    smaller = np.minimum(
+        log10_tail(table, box, records.box, records.epochs, records.growth("box")),
+        log10_tail(table, wave, records.wave, records.epochs, records.growth("wave")),
+    )
+    pair = np.log10([np.mean(smaller <= p) for p in LOG10_P])
+    return replace(table, pair=pair)
+
+
+def _tail(records: NullRecords, name: str) -> Tail:
+    """Quantiles and slopes of one search's scores; scarce cells copy the one of less doubt."""
+    score, growth = getattr(records, name).astype(np.float64), records.growth(name)
+    axes = (EPOCH_NODES, GROWTH_NODES, DOUBT_NODES)
+    place = [
+        _nearest(n, v)
+        for n, v in zip(axes, (records.epochs, growth.usual, growth.doubt), strict=True)
+    ]
+    shape = tuple(len(nodes) for nodes in axes)
+    number = np.ravel_multi_index(place, shape)
+    order = np.argsort(number, kind="stable")
+    ends = np.searchsorted(number[order], np.arange(np.prod(shape) + 1))
+    knots, slope = np.zeros((*shape, len(LOG10_P))), np.ones(shape)
+    for k, (i, j, d) in enumerate(np.ndindex(*shape)):
+        chosen = score[order[ends[k] : ends[k + 1]]]
+        if len(chosen) < FEWEST and (d or j):
+            other = (i, j, d - 1) if d else (i, j - 1, d)
+            knots[i, j, d], slope[i, j, d] = knots[other], slope[other]
+            continue
+        knots[i, j, d] = np.quantile(chosen, 1.0 - 10.0**LOG10_P)
+        start = np.quantile(chosen, 1.0 - TAIL_FROM)
+        slope[i, j, d] = 1.0 / (np.log(10.0) * np.mean(chosen[chosen > start] - start))
+    return Tail(np.maximum.accumulate(knots, axis=-1), slope)
+
+
+def _nearest(nodes: Array, value: Array) -> Array:
+    edges = np.sqrt(nodes[1:] * nodes[:-1])
+    return np.asarray(np.searchsorted(edges, value))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often a stated probability was reached: ``ratio`` is seen over stated."""
+
+    group: str
+    level: float
+    curves: int
+    stated: float  # curves expected at or below the level
+    seen: int
+    ratio: float
+    error: float  # of the ratio: of the count, and of the null curves behind the table
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether the ratio is 1 within twice its error."""
+        return abs(self.ratio - 1.0) <= 2.0 * self.error
+
+
+def rates(records: NullRecords, table: NullTable, calibrated: int) -> list[Rate]:
+    """Stated against seen rates, all together and by noise, sampling and number of epochs.
+
+    calibrated : null curves behind the table.
+    """
+    fap = false_alarms(records.scores(), records.epochs, table).probability
+    share = calibrated / max(len(records), 1)
+    result = []
+    for group, mask in _groups(records):
+        for level in LEVELS:
+            stated = level * np.count_nonzero(mask)
+            seen = int(np.count_nonzero(fap[mask] <= level))
+            error = np.sqrt(max(seen, 1) + stated / max(share, 1e-9)) / max(stated, 1e-9)
+            count = int(np.count_nonzero(mask))
+            result.append(Rate(group, level, count, stated, seen, seen / stated, float(error)))
+    return result
+
+
+def _groups(records: NullRecords) -> Iterator[tuple[str, Array]]:
+    yield "all", np.ones(len(records), bool)
+    for k, name in enumerate(NOISES):
+        yield name, records.noise == k
+    for k, name in enumerate(SAMPLINGS):
+        yield name, records.sampling == k
+    for low, high in ((0, 100), (100, 300), (300, 2000)):
+        yield f"{low}-{high} epochs", (records.epochs >= low) & (records.epochs < high)
