@@ -38,6 +38,7 @@ class Look:
     trapezoid: Trapezoid
     wave: HarmonicFit
     centre: float  # [day] of the dip that the views are centred on
+    centre_err: float
     width: float  # [day] of that dip: first to last contact, or width at half depth
     t_max: float  # [day] maximum of the harmonic model
     t_max_err: float
@@ -123,9 +124,12 @@ class _Describer:
         difference, error, _ = odd_even(self.curve, self.period, self.centre, self.width)
         views = fold_views(self.curve.time, self.curve.flux, self.period, self.centre, self.width)
         span = self.wave(self.curve.time)
+        highest, lowest = self.curve.time[np.argmax(span)], self.curve.time[np.argmin(span)]
         swing = float(np.max(span) - np.min(span))
         amplitude = depth if self.choice.is_box else 0.5 * swing
         factor = self._red_factor(counts)
+        growth = factor * float(np.sqrt(max(self.chi2, 1.0)))
+        t_max, t_max_err = self.wave.extreme(float(self.grid[np.argmax(self.shape)]))
         return Look(
             is_box=self.choice.is_box,
             period=self.period,
@@ -133,13 +137,12 @@ class _Describer:
             trapezoid=self.trapezoid,
             wave=self.wave,
             centre=self.centre,
+            centre_err=self._centre_err(factor, growth),
             width=self.width,
-            t_max=float(self.grid[np.argmax(self.shape)]),
-            t_max_err=self._phase_err() * factor,
+            t_max=t_max,
+            t_max_err=t_max_err * growth,
             peak_to_peak=swing,
-            peak_to_peak_err=float(
-                2.0 * factor * np.sqrt(2.0 * max(self.chi2, 1.0) / self.curve.weight.sum())
-            ),
+            peak_to_peak_err=self.wave.difference_err(highest, lowest) * growth,
             snr_bls=snr,
             snr_pink=pink,
             snr_amplitude=significance.snr_amplitude(amplitude, self.sigma1),
@@ -173,7 +176,13 @@ class _Describer:
         middle = SHAPE_POINTS // 2
         left = np.argmin(around[:middle][::-1]) if not around[:middle].all() else middle
         right = np.argmin(around[middle:]) if not around[middle:].all() else middle
-        return float(self.grid[low]), float(left + right + 1) / SHAPE_POINTS * self.period
+        width = float(left + right + 1) / SHAPE_POINTS * self.period
+        return self.wave.extreme(float(self.grid[low]))[0], width
+
+    def _centre_err(self, factor: float, growth: float) -> float:
+        if self.choice.is_box:
+            return self.trapezoid.t0_err * factor
+        return self.wave.extreme(self.centre)[1] * growth
 
     def _depth(self) -> tuple[float, float]:
         """Mean level outside and mean depth inside the dip."""
@@ -289,9 +298,3 @@ class _Describer:
         if curvature <= 0:
             return float("nan")
         return float(np.sqrt(2.0 * max(self.chi2, 1.0) / curvature)) * self.period**2
-
-    def _phase_err(self) -> float:
-        """Error of the time of maximum [day]: that of the phase of the first harmonic."""
-        amplitude = max(self.wave.amplitude(1), 1e-12)
-        sigma = np.sqrt(2.0 * max(self.chi2, 1.0) / self.curve.weight.sum()) / amplitude
-        return float(sigma / (2.0 * np.pi) * self.period)

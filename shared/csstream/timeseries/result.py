@@ -123,13 +123,14 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
     origin = 0.0 if search is None else search.origin
     smooth = kind == PULSATING
     swing = smooth or not look.is_box
-    mid = look.t_max if smooth else look.centre
+    mid, mid_err = (look.t_max, look.t_max_err) if smooth else (look.centre, look.centre_err)
+    first = first_event(mid + origin, look.period, float(panel.time[0]))
     trapezoid = look.trapezoid
     return {
         "period": look.period,
         "period_err": look.period_err,
-        "t0": first_event(mid + origin, look.period, float(panel.time[0])),
-        "t0_err": look.t_max_err if smooth else trapezoid.t0_err * look.red_factor,
+        "t0": first,
+        "t0_err": float(np.hypot(mid_err, (first - origin - mid) / look.period * look.period_err)),
         "duration": np.nan if smooth else look.width,
         "duration_err": np.nan if smooth else trapezoid.duration_err * look.red_factor,
         "depth": look.peak_to_peak if swing else trapezoid.depth,

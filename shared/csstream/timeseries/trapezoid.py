@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 
 MOST_ITERATIONS = 30
 DIFFERENCE = 0.02  # of the scaled parameters, for derivatives
+ROUNDS = 3  # in which the steps of the covariance find their size
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def fit_trapezoid(
     """Fit from a start value; arrays (m,) of used points, times relative to their middle.
 
     The period may move by half a duration over the span, so the fit stays on its own peak. Errors
-    come from the normal matrix, scaled by the rms of the residuals where that is larger.
+    come from the curvature of chi² over one error, scaled by the rms of the residuals where that is
+    larger.
     """
     span = max(time[-1] - time[0], 1e-6)
     t0 = t0 - np.round(t0 / period) * period
@@ -87,8 +89,8 @@ def fit_trapezoid(
     low = np.array([-1.0, -1.0, -1.2, -1.4])
     widest = (0.45 * period / duration - 1.0) * 2.0 + 0.1
     high = np.array([1.0, 1.0, min(4.0, max(widest, 0.05)), 2.4])
-    step, cost, jacobian = _levenberg(time, flux, weight, start, scale, low, high)
-    return _described(time, flux, weight, start + step * scale, scale, cost, jacobian)
+    step, cost = _levenberg(time, flux, weight, start, scale, low, high)
+    return _described(time, flux, weight, start + step * scale, scale, cost)
 
 
 @njit(cache=True, nogil=True)
@@ -121,10 +123,10 @@ def _levenberg(
     scale: Array,
     low: Array,
     high: Array,
-) -> tuple[Array, float, Array]:
+) -> tuple[Array, float]:
     """Levenberg–Marquardt in scaled steps from ``start``, kept within bounds.
 
-    Returns the steps (4,), chi² and the jacobian (m, 4) there.
+    Returns the steps (4,) and chi².
     """
     root = np.sqrt(weight)
     step = np.zeros(4)
@@ -151,26 +153,54 @@ def _levenberg(
             damping *= 8.0
             if damping > 1e6:
                 break
-    return step, cost, jacobian
+    return step, cost
+
+
+@njit(cache=True, nogil=True)
+def _covariance(
+    time: Array, flux: Array, weight: Array, values: Array, scale: Array
+) -> tuple[Array, Array]:
+    """Covariance of the four shape parameters, and the slope of the depth along each.
+
+    The trapezoid has kinks and epochs are discrete, so chi² is a parabola only over about its own
+    error: differences are taken over steps that large, found in a few rounds.
+    """
+    root = np.sqrt(weight)
+    step = 0.1 * scale
+    slopes = np.zeros(4)
+    covariance: Array = np.zeros((4, 4))
+    jacobian = np.empty((time.shape[0], 4))
+    for _ in range(ROUNDS):
+        for k in range(4):
+            sides, depths = np.empty((2, time.shape[0])), np.empty(2)
+            for side in range(2):
+                moved = values.copy()
+                moved[k] += (2.0 * side - 1.0) * step[k]
+                moved[2] = max(moved[2], 0.05 * values[2])
+                moved[3] = min(max(moved[3], 0.0), 1.0)
+                dip = shape(time, moved[0], moved[1], moved[2], moved[3])
+                level, depths[side], _spread = _linear(dip, flux, weight)
+                sides[side] = root * (flux - level + depths[side] * dip)
+            jacobian[:, k] = 0.5 * (sides[1] - sides[0]) / step[k]
+            slopes[k] = 0.5 * (depths[1] - depths[0]) / step[k]
+        normal = jacobian.T @ jacobian
+        for k in range(4):  # nothing is less certain than its bounds allow
+            normal[k, k] += 1.0 / scale[k] ** 2
+        covariance = np.linalg.inv(normal)
+        for k in range(4):
+            step[k] = min(max(np.sqrt(covariance[k, k]), 0.02 * scale[k]), scale[k])
+    return covariance, slopes
 
 
 def _described(
-    time: Array,
-    flux: Array,
-    weight: Array,
-    values: Array,
-    scale: Array,
-    after: float,
-    jacobian: Array,
+    time: Array, flux: Array, weight: Array, values: Array, scale: Array, after: float
 ) -> Trapezoid:
-    dip = shape(time, *values)
-    level, depth, spread = _linear(dip, flux, weight)
+    level, depth, spread = _linear(shape(time, *values), flux, weight)
     constant = np.sum(weight * flux) / weight.sum()
-    free = max(len(time) - 6, 1)
-    factor = np.sqrt(max(after / free, 1.0))
-    normal = jacobian.T @ jacobian
-    errors = factor * scale * np.sqrt(np.abs(np.diag(np.linalg.pinv(normal, rcond=1e-8))))
-    errors = np.minimum(errors, scale / np.sqrt(3.0))  # where no ingress is seen: even in bounds
+    factor = np.sqrt(max(after / max(len(time) - 6, 1), 1.0))
+    covariance, slopes = _covariance(time, flux, weight / factor**2, values, scale)
+    errors = np.sqrt(np.diag(covariance))
+    depth_variance = factor**2 / spread if spread > 0 else np.nan
     return Trapezoid(
         period=float(values[0]),
         t0=float(values[1]),
@@ -182,5 +212,5 @@ def _described(
         period_err=float(errors[0]),
         t0_err=float(errors[1]),
         duration_err=float(errors[2]),
-        depth_err=float(factor / np.sqrt(spread)) if spread > 0 else float("nan"),
+        depth_err=float(np.sqrt(depth_variance + slopes @ covariance @ slopes)),
     )
