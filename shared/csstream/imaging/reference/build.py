@@ -88,7 +88,13 @@ def build_reference(
     """
     s = settings or BuildSettings()
     looks = measure_all(
-        frames, strategy, nominal_psf=nominal_psf, settings=s.measure, progress=progress, skip=skip
+        frames,
+        strategy,
+        nominal_psf=nominal_psf,
+        settings=s.measure,
+        keep=s.most_stacked,
+        progress=progress,
+        skip=skip,
     )
     placed, averages = on_one_plane(looks, s)
     stack = _stacked(frames, placed, s)
@@ -193,7 +199,8 @@ def frames_that_show(placed: list[Placed], x: Float, y: Float) -> npt.NDArray[np
 def _stacked(frames: Frames, placed: list[Placed], s: BuildSettings) -> Stack:
     """Lay the frames that are worth it over each other."""
     least = s.least_weight * placed[0].look.weight
-    chosen = [each for each in placed if each.look.weight >= least][: s.most_stacked]
+    usable = [p for p in placed if p.look.weight >= least and p.look.psf is not None]
+    chosen = usable[: s.most_stacked]
     origin, shape = _extent(chosen)
     stacker = Stacker(origin, shape, placed[0].look.measured.zero_point)
     for each in sorted(chosen, key=lambda p: p.look.index):

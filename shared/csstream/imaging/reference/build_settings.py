@@ -19,6 +19,7 @@ class BuildSettings:
     most_stacked: int = 40  # frames of the stack
     least_coverage: float = 0.3  # of the stack's frames that must show a pixel
     stack_snr: float = 4.0  # least flux over error of a star that the stack adds
+    stack_wing_error: float = 0.003  # relative; the stack's PSF averages many
     rim: int = 2  # [pixel] along the stack's edges and holes, where single frames know better
     expected_snr: float = 7.0  # in one frame: a star of the stack this clear must be seen there,
     least_share: float = 0.3  # in at least this share of the frames that show its place

@@ -219,6 +219,8 @@ def _assembled(stars: ReferenceStarTable, facts: dict[str, Any], path: Path) -> 
             used=used,
             frames=int(facts["frames"]),
         )
+    except CatalogueError:
+        raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CatalogueError("bad_value", f"{path}: bad metadata: {error!r}") from error
     numbers = (catalogue.zero_point, catalogue.fwhm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -35,7 +35,8 @@ class Look:
     """One frame's measurement, without its pixels."""
 
     index: int  # in the sequence given
-    measured: Measured
+    measured: Measured  # without its PSF, whose tables take megabytes
+    psf: PixelPsf | None  # in the middle of the frame; None: not kept
     shape: tuple[int, int]
     instrument: str
     band: str
@@ -60,10 +61,13 @@ def measure_all(
     *,
     nominal_psf: PixelPsf | None,
     settings: MeasureSettings,
+    keep: int,
     progress: Progress,
     skip: Skip,
 ) -> list[Look]:
     """Measure every frame; the first good one places and ties the others.
+
+    The PSFs of the ``keep`` best are kept for the stack.
 
     Raises
     ------
@@ -76,12 +80,21 @@ def measure_all(
         progress(index, total)
         try:
             looks.append(_look(frames, index, strategy, nominal_psf, settings, looks))
+            _forget_psf(looks, keep)
         except FrameError as error:
             skip(f"{frame_name(frames, index)} is left out: {error.reason}: {error}")
     progress(total, total)
     if not looks:
         raise FrameError("no_frames", f"none of the {total} frames can be used")
     return looks
+
+
+def _forget_psf(looks: list[Look], keep: int) -> None:
+    """Drop the PSF of the worst frame that has one, if more than ``keep`` have."""
+    known = [k for k, look in enumerate(looks) if look.psf is not None]
+    if len(known) > keep:
+        worst = min(known, key=lambda k: (looks[k].weight, -k))
+        looks[worst] = replace(looks[worst], psf=None)
 
 
 def frame_name(frames: Frames, index: int) -> str:
@@ -106,9 +119,11 @@ def _look(
     )
     if len(found.sources) < LEAST_STARS or not np.isfinite(found.fwhm):
         raise FrameError("no_stars", "no star was found")
+    central = None if found.psf is None else found.psf.central
     return Look(
         index,
-        found,
+        replace(found, psf=None),
+        None if central is None else PixelPsf(central.samples, central.oversampling),
         frame.shape,
         frame.header.instrument,
         frame.band,

@@ -78,10 +78,10 @@ class Stacker:
         """
         background = estimate_background(frame.image, frame.mask, settings.background_mesh)
         frame = with_hidden_noise(frame, background.level)
-        measured = look.measured
-        if measured.psf is None:
+        if look.psf is None:
             return
-        estimate = PsfEstimate(measured.psf, measured.psf_method, 0, EXTENSION_ERROR)
+        psf = FieldPsf.constant(look.psf)
+        estimate = PsfEstimate(psf, look.measured.psf_method, 0, EXTENSION_ERROR)
         clean, _ = cleaned(frame, background, estimate, cosmic_rays=settings.cosmic_rays)
         gain = factor / frame.exposure_time
         flat = (frame.flags & Flag.SATURATED) != 0
@@ -91,7 +91,7 @@ class Stacker:
             float(look.weight), gain, self.total, self.weight, self.seen, self.saturated,
         )  # fmt: skip
         self._sum(look, gain, background.median, frame)
-        self._add_psf(measured.psf.central, dx, dy, look.weight)
+        self._add_psf(look.psf, dx, dy, look.weight)
 
     def finish(self, least: float) -> Stack:
         """Return the stack, in electrons of an exposure as deep as all frames together.

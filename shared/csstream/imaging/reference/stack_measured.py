@@ -72,7 +72,7 @@ def measure_stack(
     stars = Candidates(x[inside], y[inside], flux[inside], np.ones(int(inside.sum())))
     settings = replace(s.measure, cosmic_rays=False)  # they were masked in every frame
     if stack.effective >= 2.0:
-        settings = replace(settings, min_snr=s.stack_snr)
+        settings = replace(settings, min_snr=s.stack_snr, wing_error=s.stack_wing_error)
     psf = stack.frame.psf
     radius = s.match_radius_fwhm * psf.fwhm if psf is not None else s.merge_radius
     return measure_frame(stack.frame, WithKnown(strategy, stars, radius), settings=settings)
