@@ -14,8 +14,10 @@ from csstream.run.options import Places, RunOptions, default_directory, default_
 from csstream.run.programs import (
     SERVICES,
     STOP_ORDER,
+    frame_roots,
     is_ready,
     publisher_program,
+    reference_program,
     service_program,
     simulator_program,
 )
@@ -52,7 +54,9 @@ def test_services_accept_their_variables(
     assert settings.metrics_port == 8001
     if service == "detection":
         assert settings.instruments == ["ogle4-i"]
-        assert settings.allowed_roots == [tmp_path / "exposures"]
+        assert settings.allowed_roots == [tmp_path, tmp_path / "exposures"]
+    if service == "classifier":
+        assert settings.mirror_radius_arcsec == 6.25  # five FWHM of the instrument
 
 
 def test_the_simulator_is_seeded(tmp_path: Path) -> None:
@@ -114,3 +118,27 @@ def test_a_run_has_a_directory_and_a_prefix_of_its_own() -> None:
     now = datetime(2026, 11, 22, 15, 4, 5)
     assert default_directory(now) == Path("runs/20261122-150405")
     assert default_prefix(now) == "run-20261122-150405."
+
+
+def test_the_reference_is_built_from_the_first_frames_and_claimed(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    options = RunOptions(out=tmp_path, method="classical")
+    frames = [tmp_path / f"{n}.fits" for n in range(3)]
+    for frame in frames:
+        frame.touch()
+    given = parsed(reference_program(frames, options, places))
+    assert given["frames"] == frames
+    assert given["output"] == [places.reference]
+    assert (given["instrument"], given["method"]) == ("csst-i", "classical")
+    places.exposures.mkdir()
+    assert parsed(publisher_program(options, places, BROKER))["reference"] is None
+    claimed = parsed(publisher_program(options, places, BROKER, places.reference))
+    assert claimed["reference"] == places.reference
+
+
+def test_frames_and_catalogue_are_where_detection_may_read(tmp_path: Path) -> None:
+    places = Places(tmp_path / "out")
+    given = RunOptions(out=places.root, reference=tmp_path / "a" / "r.parquet")
+    assert frame_roots(given, places) == [tmp_path / "a", places.exposures]
+    off = RunOptions(out=places.root, reference_frames=0)
+    assert frame_roots(off, places) == [places.exposures]

@@ -20,7 +20,16 @@ from csstream.run.supervisor import ProcessState
 from csstream.run.tally import Tally
 from csstream.run.truth import Variable
 
-KEYS = ["frames", "sources", "objects", "examinations", "alerts", "dead_letters", "truth"]
+KEYS = [
+    "frames",
+    "reference",
+    "sources",
+    "objects",
+    "examinations",
+    "alerts",
+    "dead_letters",
+    "truth",
+]
 
 
 def evaluation_of(tally: Tally) -> Any:
@@ -44,6 +53,7 @@ def test_the_summary_has_exactly_the_promised_keys(made: Any, tmp_path: Path) ->
     summary = build_summary(tally, evaluation_of(tally), stage_seconds(tally), 12.3456)
     write_summary(tmp_path / "summary.json", summary)
     read = json.loads((tmp_path / "summary.json").read_text())
+    assert read["reference"] is None
     assert list(read) == [*KEYS, "latency_s", "stages", "elapsed_s"]
     assert read["frames"] == {"published": 3, "processed": 3}
     assert read["truth"] == {

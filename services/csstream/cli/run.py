@@ -51,6 +51,17 @@ def command(
     topic_prefix: Annotated[
         str | None, typer.Option(help="Goes before every topic's and group's name.")
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Reference catalogue (.parquet) to measure; without: one is built."),
+    ] = None,
+    reference_frames: Annotated[
+        int, typer.Option(min=1, help="First frames that the reference catalogue is built from.")
+    ] = 12,
+    no_reference: Annotated[
+        bool,
+        typer.Option("--no-reference", help="Find the stars of every frame by itself."),
+    ] = False,
     method: Annotated[
         Literal["auto", "pnet", "classical"],
         typer.Option(help="How stars are found; auto: PNet where the instrument has weights."),
@@ -96,6 +107,8 @@ def command(
         bootstrap_servers=bootstrap_servers,
         broker=broker,
         topic_prefix=prefix,
+        reference=None if no_reference else reference,
+        reference_frames=0 if no_reference else reference_frames,
         method=method,
         provider=provider,
         keep=keep,

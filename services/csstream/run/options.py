@@ -23,6 +23,8 @@ class RunOptions:
     bootstrap_servers: str | None = None  # None: start a broker
     broker: Literal["embedded", "apache"] = "embedded"
     topic_prefix: str = ""
+    reference: Path | None = None  # a catalogue that was built before
+    reference_frames: int = 12  # that one is built from; 0: none is built
     method: Literal["auto", "pnet", "classical"] = "auto"
     provider: Literal["cpu", "cuda"] = "cpu"
     keep: bool = False  # simulated frames, the services' state and the broker's files
@@ -78,6 +80,11 @@ class Places:
     @property
     def truth(self) -> Path:
         return self.root / "truth.ecsv"
+
+    @property
+    def reference(self) -> Path:
+        """The reference catalogue that the run builds."""
+        return self.root / "reference.parquet"
 
     @property
     def report(self) -> Path:

@@ -15,8 +15,9 @@ from csstream.run.evaluate import Evaluation, evaluate
 from csstream.run.frame_sources import choose_frame, frame_picture, local_path
 from csstream.run.options import Places, RunOptions
 from csstream.run.pictures import FramePicture
+from csstream.run.reference import ReferenceStep
 from csstream.run.report import Facts, gallery_order, write_report
-from csstream.run.summary import build_summary, stage_seconds, write_summary
+from csstream.run.summary import build_summary, reference_numbers, stage_seconds, write_summary
 from csstream.run.supervisor import ProcessState
 from csstream.run.tally import Tally
 from csstream.run.truth import read_variables
@@ -41,6 +42,11 @@ class Outcome:
             f"stars measured, {self.summary['objects']:,} curves, {self.summary['alerts']} alerts "
             f"in {self.summary['elapsed_s']:.0f} s"
         )
+        if (reference := self.summary["reference"]) is not None:
+            lines.append(
+                f"reference catalogue of {reference['stars']:,} stars from {reference['frames']} "
+                f"frames; {reference['extras']:g} more found in a frame"
+            )
         if truth is not None:
             lines.append(
                 f"{truth['detectable']} of {truth['injected']} injected variables detectable, "
@@ -60,6 +66,8 @@ def conclude(
     problems: Sequence[str],
     complete: bool,
     startup: float,
+    reference: ReferenceStep,
+    decided: float,
     elapsed: float,
 ) -> Outcome:
     """Write ``report.html`` and ``summary.json``; the broker must still be there."""
@@ -67,8 +75,11 @@ def conclude(
     instrument = load_instrument(options.instrument)
     evaluation = compare(truth_table(options, places), tally, instrument)
     frame, frame_name = show_frame(settings, tally, instrument)
-    stages = {"startup": startup, **stage_seconds(tally)}
-    summary = build_summary(tally, evaluation, stages, elapsed)
+    stages = {"startup": startup, "reference": decided, **stage_seconds(tally)}
+    catalogue = reference.catalogue
+    listed = None if catalogue is None else reference_numbers(catalogue, tally)
+    problems = [*problems, *filter(None, [reference.problem()])]
+    summary = build_summary(tally, evaluation, stages, elapsed, listed)
     facts = Facts(
         title=f"csstream run {places.root.name}",
         summary=summary,
@@ -83,7 +94,7 @@ def conclude(
     write_alerts(places.alerts, tally)
     write_report(places.report, facts)
     stages["report"] = time.monotonic() - began
-    summary = build_summary(tally, evaluation, stages, elapsed)
+    summary = build_summary(tally, evaluation, stages, elapsed, listed)
     write_summary(places.summary, summary)
     return Outcome(complete=complete, problems=problems, summary=summary)
 

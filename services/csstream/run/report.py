@@ -91,6 +91,9 @@ def cards(facts: Facts) -> list[tuple[str, str, str]]:
         ("examinations", number_text(summary["examinations"]), f"{tally.panels_examined} panels"),
         ("variables alerted", str(len(tally.latest_alerts())), f"{summary['alerts']} alerts sent"),
     ]
+    if (reference := summary["reference"]) is not None:
+        remark = f"{reference['calibrators']} calibrators, from {reference['frames']} frames"
+        rows.insert(1, ("reference catalogue", f"{reference['stars']:,} stars", remark))
     if truth is not None:
         found = f"{truth['period_right']} of {truth['injected']}"
         remark = f"{truth['detectable']} detectable; {truth['false']} false alerts"
@@ -105,7 +108,11 @@ def cards(facts: Facts) -> list[tuple[str, str, str]]:
 
 def _per_frame(tally: Tally) -> str:
     count = len(tally.measured)
-    return f"{tally.sources / count:,.0f} a frame" if count else "no frame was measured"
+    if not count:
+        return "no frame was measured"
+    listed = sum(received.report.listed for received in tally.measured)
+    beside = f", {(tally.sources - listed) / count:,.1f} beside the list" if listed else ""
+    return f"{tally.sources / count:,.0f} a frame{beside}"
 
 
 def alert_row(received: ReceivedAlert) -> dict[str, Any]:

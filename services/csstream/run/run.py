@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import shutil
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,10 +18,12 @@ from csstream.instruments.instrument import InstrumentError, load_instrument
 from csstream.run.apache import ApacheBroker
 from csstream.run.brokers import Broker, BrokerError, EmbeddedBroker, free_port
 from csstream.run.feed import Feed
+from csstream.run.interrupted import Interrupted
 from csstream.run.live import LiveView, Picture, PlainView, make_view
 from csstream.run.options import Places, RunOptions
 from csstream.run.programs import (
     PUBLISHER,
+    REFERENCE,
     SERVICES,
     STOP_ORDER,
     publisher_program,
@@ -33,6 +32,7 @@ from csstream.run.programs import (
     simulator_program,
 )
 from csstream.run.progress import Follower, Lag
+from csstream.run.reference import ReferenceStep
 from csstream.run.supervisor import Supervisor, last_words
 from csstream.run.tally import Tally
 from csstream.runtime.admin import create_topics
@@ -46,29 +46,6 @@ LOOK_INTERVAL = 1.0  # [s] between two looks at lag and readiness
 POLL = 0.2  # [s]
 
 
-class Interrupted:
-    """Ctrl-C and SIGTERM ask for a clean end; a second one ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Catch the signals while the body runs."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
 @dataclass
 class Stage:
     """What goes on while a run works."""
@@ -76,6 +53,7 @@ class Stage:
     supervisor: Supervisor
     follower: Follower
     feed: Feed | None
+    reference: ReferenceStep
     ports: dict[str, int]
     tally: Tally
     view: LiveView | PlainView
@@ -86,6 +64,8 @@ class Stage:
     last_look: float = 0.0
     last_progress: float = 0.0
     last_picture: tuple[object, ...] = ()
+    publishing: bool = False
+    decided: float = 0.0  # [s] until it was known what frames are announced with
 
 
 def run(options: RunOptions, console: Console) -> int:
@@ -108,7 +88,7 @@ def run(options: RunOptions, console: Console) -> int:
         supervisor = Supervisor(places.logs)
         stack.callback(supervisor.kill)
         stage = _start(options, places, settings, supervisor, stack, console, began)
-        problems = _work(stage, options, places, interrupted)
+        problems = _work(stage, options, places, settings, interrupted)
         outcome = _finish(stage, options, places, settings, problems)
     if not options.keep:
         _tidy(places)
@@ -124,6 +104,8 @@ def _check(options: RunOptions) -> None:
     for path in options.exposures:
         if not path.exists():
             raise FatalError(f"{path}: no such file or directory")
+    if options.reference is not None and not options.reference.is_file():
+        raise FatalError(f"{options.reference}: no such reference catalogue")
     if options.out.exists() and any(options.out.iterdir()):
         raise FatalError(f"{options.out} is not empty: name a new directory with --out")
 
@@ -166,7 +148,6 @@ def _start(
         supervisor.start(service_program(service, options, places, settings, port))
     if options.simulated:
         supervisor.start(simulator_program(options, places))
-    supervisor.start(publisher_program(options, places, settings))
     # seconds of imports that only the end needs, while the services warm up
     threading.Thread(
         target=importlib.import_module, args=("csstream.run.outcome",), daemon=True
@@ -174,17 +155,38 @@ def _start(
     view = make_view(console, live=options.live)
     stack.enter_context(view)
     feed = Feed(places.made, places.exposures) if options.simulated else None
-    return Stage(supervisor, follower, feed, ports, tally, view, began, last_progress=began)
+    reference = ReferenceStep(options, places, supervisor)
+    return Stage(
+        supervisor, follower, feed, reference, ports, tally, view, began, last_progress=began
+    )
 
 
-def _work(stage: Stage, options: RunOptions, places: Places, interrupted: Interrupted) -> list[str]:
+def _announce_when_decided(
+    stage: Stage, options: RunOptions, places: Places, settings: ServiceSettings
+) -> None:
+    """Start the publisher once the reference catalogue is there, or is known not to come."""
+    stage.reference.step()
+    if stage.reference.decided and not stage.publishing:
+        catalogue = stage.reference.catalogue
+        stage.supervisor.start(publisher_program(options, places, settings, catalogue))
+        stage.publishing, stage.decided = True, time.monotonic() - stage.began
+
+
+def _work(
+    stage: Stage,
+    options: RunOptions,
+    places: Places,
+    settings: ServiceSettings,
+    interrupted: Interrupted,
+) -> list[str]:
     """Feed, watch and show until all is done; return what went wrong."""
     while not interrupted.asked:
         stage.supervisor.tick()
+        _announce_when_decided(stage, options, places, settings)
         stage.view.news(stage.follower.poll(POLL))
         if stage.feed is not None:
             stage.feed.copy_truth(places.truth)
-            if "detection" in stage.ready:
+            if "detection" in stage.ready and stage.publishing:
                 stage.feed.step(stage.tally.processed)
         if time.monotonic() - stage.last_look >= LOOK_INTERVAL and _look(stage):
             return []
@@ -209,7 +211,9 @@ def _look(stage: Stage) -> bool:
 def _picture(stage: Stage, options: RunOptions) -> Picture:
     missing = [service for service in stage.ports if service not in stage.ready]
     tally = stage.tally
-    if missing and not tally.processed:
+    if not stage.publishing:
+        phase = stage.reference.phase()
+    elif missing and not tally.processed:
         phase = f"starting {', '.join(missing)}"
     elif tally.all_reported:
         phase = "examining the last light curves"
@@ -227,11 +231,11 @@ def _picture(stage: Stage, options: RunOptions) -> Picture:
 
 def _problem(stage: Stage, options: RunOptions) -> str | None:
     """Return why the run must be given up, or None."""
-    failed = stage.supervisor.failed()
+    failed = [state for state in stage.supervisor.failed() if state.name != REFERENCE]
     if failed:
         names = ", ".join(state.name for state in failed)
         return f"{names} died too often: {last_words(failed[0].log)} (log: {failed[0].log})"
-    published = stage.supervisor.state(PUBLISHER).status == "finished"
+    published = stage.publishing and stage.supervisor.state(PUBLISHER).status == "finished"
     if published and not stage.tally.published and not stage.follower.poll(2.0):
         return f"no frame could be announced; see {stage.supervisor.state(PUBLISHER).log}"
     return _stall(stage, options.patience)
@@ -241,7 +245,8 @@ def _stall(stage: Stage, patience: float) -> str | None:
     tally = stage.tally
     behind = tuple(lag.behind for lag in stage.lags.values())
     made = stage.feed.moved if stage.feed else 0
-    picture = (tally.published, tally.processed, tally.examinations, behind, made, len(stage.ready))
+    waiting = (stage.reference.standing, made, len(stage.ready))
+    picture = (tally.published, tally.processed, tally.examinations, behind, *waiting)
     if picture != stage.last_picture:
         stage.last_picture, stage.last_progress = picture, time.monotonic()
     if time.monotonic() - stage.last_progress > patience:
@@ -274,6 +279,8 @@ def _finish(
         problems=problems,
         complete=complete,
         startup=stage.startup,
+        reference=stage.reference,
+        decided=stage.decided,
         elapsed=elapsed,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from csstream.imaging.reference.files import read_reference
 from csstream.run.evaluate import Evaluation
 from csstream.run.tally import Tally
 
@@ -16,9 +17,15 @@ PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
 def build_summary(
-    tally: Tally, evaluation: Evaluation | None, stages: Mapping[str, float], elapsed: float
+    tally: Tally,
+    evaluation: Evaluation | None,
+    stages: Mapping[str, float],
+    elapsed: float,
+    reference: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the summary of a run.
+
+    ``reference`` says what catalogue was measured, see :func:`reference_numbers`; None: none.
 
     ``sources`` are stars measured, added up over all frames. ``examinations`` counts each look at
     one light curve. ``alerts`` counts distinct alert ids, follow-ups and withdrawals too.
@@ -27,6 +34,7 @@ def build_summary(
     """
     return {
         "frames": {"published": tally.published, "processed": tally.processed},
+        "reference": None if reference is None else dict(reference),
         "sources": tally.sources,
         "objects": tally.objects,
         "examinations": tally.examinations,
@@ -36,6 +44,25 @@ def build_summary(
         "latency_s": latency_percentiles(tally.latencies()),
         "stages": {name: round(seconds, 3) for name, seconds in stages.items()},
         "elapsed_s": round(elapsed, 3),
+    }
+
+
+def reference_numbers(path: Path, tally: Tally) -> dict[str, Any]:
+    """Return what a reference catalogue holds, and what was measured of it and beside it.
+
+    ``listed`` and ``extras`` are means per measured frame.
+    """
+    catalogue = read_reference(path)
+    reports = [each.report for each in tally.measured]
+    frames = max(len(reports), 1)
+    listed = sum(report.listed for report in reports)
+    return {
+        "version": catalogue.version,
+        "stars": len(catalogue.stars),
+        "calibrators": int(np.count_nonzero(catalogue.stars.calibrator)),
+        "frames": catalogue.frames,
+        "listed": round(listed / frames, 1),
+        "extras": round((tally.sources - listed) / frames, 1),
     }
 
 

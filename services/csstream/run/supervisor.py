@@ -40,6 +40,7 @@ class Program:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     task: bool = False
+    once: bool = False  # a task that is given up when it fails: it would fail again
     stop_timeout: float = 20.0  # [s] from SIGTERM to SIGKILL
 
 
@@ -123,7 +124,7 @@ class Supervised:
         if self._clock() - self._started > self._backoff.healthy_after:
             self._deaths = 0
         self._deaths += 1
-        if self._deaths >= self._backoff.give_up_after:
+        if self.program.once or self._deaths >= self._backoff.give_up_after:
             self.status = "failed"
             return
         self.status = "waiting"
