@@ -8,61 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine import Machine, key_of
 
 from csstream.alerting.schedule import Schedule
 from csstream.contracts.cells import cells_of
-from csstream.contracts.codec import encode
 from csstream.contracts.errors import BadInputError
-from csstream.contracts.records import Measurements, Panel
-from csstream.lightcurves import keys
+from csstream.contracts.records import Measurements
 from csstream.lightcurves.entries import stored_value
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.series import Rules
-from csstream.lightcurves.state import PartitionState
-from csstream.lightcurves.store import MemoryStore
-
-RULES = Rules(Schedule(4, 1.2), confirm_sources=2, confirm_epochs=4)
-
-
-def key_of(record) -> bytes:
-    if isinstance(record, Measurements):
-        return keys.entry_key(record.cell, record.visit, record.detector)
-    return keys.marker_key(record.visit, record.detector)
-
-
-class Machine:
-    """A state, its store, and all panels that it has sent."""
-
-    def __init__(self, store: MemoryStore | None = None, rules: Rules = RULES, **options) -> None:
-        self.store = store or MemoryStore()
-        self.state = PartitionState(self.store, rules, **options)
-        self.panels: list[Panel] = []
-
-    def take(self, record) -> None:
-        if self.store.get(key_of(record)) is None:
-            if self.state.is_expired(record):
-                return
-            self.state.check(record)
-            self.store.put(key_of(record), stored_value(record))
-        self.state.note(record)
-        for visit in self.state.closed_beyond_sent():
-            self.panels += self.state.cut(visit)
-            self.store.put(keys.SENT, keys.sent_value(visit))
-            for group in self.state.saves(visit):
-                self.write(group)
-            self.state.finish(visit)
-
-    def write(self, group) -> None:
-        for key, value in group:
-            self.store.delete(key) if value is None else self.store.put(key, value)
-
-    def run(self, records) -> list[bytes]:
-        for record in records:
-            self.take(record)
-        return self.sent()
-
-    def sent(self) -> list[bytes]:
-        return [encode(panel) for panel in self.panels]
 
 
 @cache

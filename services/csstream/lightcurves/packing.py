@@ -53,7 +53,7 @@ def unpack(value: bytes) -> tuple[bytes, list[Array]]:
     """
     try:
         return _unpack(value)
-    except (struct.error, ValueError, TypeError, pa.ArrowException) as error:
+    except (struct.error, ValueError, TypeError, OSError, pa.ArrowException) as error:
         raise FatalError(
             f"{len(value)} bytes of the state cannot be read ({error}): written by another "
             "version? `csstream lightcurves rebuild` makes the state again"
