@@ -91,6 +91,37 @@ def _greedy(first: Int, second: Int, n: int, m: int) -> npt.NDArray[np.bool_]:
     return kept
 
 
+@njit(cache=True, nogil=True)
+def has_neighbour(x: Float, y: Float, radius: float) -> npt.NDArray[np.bool_]:
+    """Tell which stars (n,), all at finite places, have another one nearer than ``radius``."""
+    n = x.size
+    out = np.zeros(n, np.bool_)
+    if n < 2:
+        return out
+    low_x, low_y = x.min(), y.min()
+    # Cells of the radius, or of a few stars where those would be too many.
+    size = max(radius, np.sqrt((x.max() - low_x) * (y.max() - low_y) / n))
+    columns, rows = int((x.max() - low_x) / size) + 1, int((y.max() - low_y) / size) + 1
+    home = np.empty(n, np.int64)
+    start = np.zeros(rows * columns + 1, np.int64)
+    for k in range(n):
+        home[k] = int((y[k] - low_y) / size) * columns + int((x[k] - low_x) / size)
+        start[home[k] + 1] += 1
+    start = np.cumsum(start)
+    order = np.argsort(home, kind="mergesort")
+    for k in range(n):
+        row, column = home[k] // columns, home[k] % columns
+        for r in range(max(row - 1, 0), min(row + 2, rows)):
+            first = start[r * columns + max(column - 1, 0)]
+            last = start[r * columns + min(column + 1, columns - 1) + 1]
+            for t in range(first, last):
+                b = order[t]
+                near = (x[b] - x[k]) ** 2 + (y[b] - y[k]) ** 2 < radius * radius
+                if near and b != k:
+                    out[k] = True
+    return out
+
+
 def merge_close(x: Float, y: Float, flux: Float, radius: float) -> npt.NDArray[np.bool_]:
     """Return which stars to keep so that no two lie within ``radius`` [pixel].
 

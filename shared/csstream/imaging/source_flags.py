@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.spatial import cKDTree
 
 from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import FlagMap, Frame
+from csstream.imaging.matching import has_neighbour
 
 Float = npt.NDArray[np.float64]
 
@@ -23,18 +23,10 @@ def source_flags(
     flags = _core_flags(frame.flags, fit.x, fit.y, core)
     edge = (fit.x < core) | (fit.y < core) | (fit.x > nx - 1 - core) | (fit.y > ny - 1 - core)
     flags |= np.where(edge, np.int32(Flag.EDGE), np.int32(0))
-    flags |= np.where(_crowded(fit, fwhm), np.int32(Flag.CROWDED), np.int32(0))
+    flags |= np.where(has_neighbour(fit.x, fit.y, fwhm), np.int32(Flag.CROWDED), np.int32(0))
     flags |= np.where(fit.chi2 > poor_chi2, np.int32(Flag.POOR_FIT), np.int32(0))
     flags |= np.where(fit.converged, np.int32(0), np.int32(Flag.NOT_CONVERGED))
     return flags
-
-
-def _crowded(fit: FitResult, fwhm: float) -> npt.NDArray[np.bool_]:
-    if fit.x.size < 2:
-        return np.zeros(fit.x.size, bool)
-    points = np.column_stack([fit.x, fit.y])
-    apart, _ = cKDTree(points).query(points, k=2, distance_upper_bound=fwhm)
-    return np.asarray(apart[:, 1] < fwhm)
 
 
 @njit(cache=True, nogil=True)

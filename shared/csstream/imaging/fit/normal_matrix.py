@@ -26,6 +26,7 @@ from csstream.imaging.fit.stamp_kernels import (
 )
 
 Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -78,6 +79,41 @@ def assemble(
             _own_block(stamps, at, h, weighted, before, plane, stride, diagonal, k)
             _pair_blocks(places, pairs, tiles, k, stamps, weighted, before, plane, stride, blocks)
             at += stamp_size(h)
+
+
+@njit(cache=True, nogil=True)
+def gradients(
+    residual: Any,
+    weight: Any,
+    field: Field,
+    x: Float,
+    y: Float,
+    places: Places,
+    own: Int,
+    gradient: Float,
+    low: int,
+    high: int,
+) -> None:
+    """Write the gradient (n, 3) alone, as :func:`assemble` does."""
+    widest, local = places.half.max() if places.half.size else 0, local_table(field)
+    stamp, work = np.empty(stamp_size(widest), weight.dtype), scratch(local, widest)
+    nx = weight.shape[1]
+    for t in range(low, high):
+        expand(field, t, local)
+        for k in range(own[t], own[t + 1]):
+            h = places.half[k]
+            fill_stamp(field, local, t, x, y, places, k, work, stamp, 0)
+            corner, width = (places.y[k] - h) * nx + places.x[k] - h, compiled_row_width(h)
+            size = (2 * h + 1) * width
+            g0, g1, g2 = spread(stamp, 0.0), spread(stamp, 0.0), spread(stamp, 0.0)
+            for j in range(2 * h + 1):
+                for c in range(0, width, LANES):
+                    to, at = corner + j * nx + c, j * width + c
+                    rest = times(load(weight, to), load(residual, to))
+                    g0 = add_product(g0, rest, load(stamp, at))
+                    g1 = add_product(g1, rest, load(stamp, at + size))
+                    g2 = add_product(g2, rest, load(stamp, at + 2 * size))
+            gradient[k, 0], gradient[k, 1], gradient[k, 2] = added(g0), added(g1), added(g2)
 
 
 @njit(cache=True, nogil=True)

@@ -14,6 +14,8 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Short = npt.NDArray[np.int32]
 
+CELL = 8  # [pixel] of the grids that neighbours are looked for in
+
 
 class Pairs(NamedTuple):
     """Neighbours of each star, those whose stamps overlap, in rising order.
@@ -36,6 +38,18 @@ def sort_by_cell(x: Int, y: Int, cell: int) -> tuple[Int, Int]:
     return order, home[order]
 
 
+class _Grid(NamedTuple):
+    """Some of the stars, by cells of the plane."""
+
+    cells: Int  # first star of each cell in ``order``; (rows × columns + 1,)
+    order: Int
+    low_x: int  # corner of the first cell
+    low_y: int
+    rows: int
+    columns: int
+    widest: int  # of their half-widths
+
+
 @njit(cache=True, nogil=True)
 def find_pairs(places: Places) -> Pairs:
     """Find all pairs of stars whose stamps overlap; stars sorted by cells of any size."""
@@ -43,48 +57,60 @@ def find_pairs(places: Places) -> Pairs:
     start = np.zeros(n + 1, np.int64)
     if n == 0:
         return Pairs(start, np.empty(0, np.int32), np.empty(0, np.int32))
-    cell = 2 * places.half.max() + 1
-    low_x, low_y = places.x.min(), places.y.min()
-    columns = (places.x.max() - low_x) // cell + 1
-    rows = (places.y.max() - low_y) // cell + 1
-    home = ((places.y - low_y) // cell) * columns + (places.x - low_x) // cell
-    cells = np.zeros(rows * columns + 1, np.int64)
-    for k in range(n):
-        cells[home[k] + 1] += 1
-    cells = np.cumsum(cells)
-    order = np.argsort(home, kind="mergesort")
-    grid = (home, cells, order, rows, columns)
+    # The few that are wider than most would make everybody look far.
+    least = places.half.min()
+    grids = (_grid(places, least, least), _grid(places, least + 1, places.half.max()))
     none = np.empty(0, np.int32)
     for k in range(n):
-        start[k + 1] = start[k] + _neighbours(places, grid, k, none)
+        start[k + 1] = start[k] + _neighbours(places, grids, k, none)
     other, twin = np.empty(start[n], np.int32), np.empty(start[n], np.int32)
     for k in range(n):
         mine = other[start[k] : start[k + 1]]
-        _neighbours(places, grid, k, mine)
+        _neighbours(places, grids, k, mine)
         mine.sort()
     _find_twins(start, other, twin)
     return Pairs(start, other, twin)
 
 
 @njit(cache=True, nogil=True)
-def _neighbours(places: Any, grid: Any, k: int, found: Any) -> int:
+def _grid(places: Places, least: int, most: int) -> _Grid:
+    """Sort the stars with half-widths from ``least`` to ``most`` into cells."""
+    chosen = np.flatnonzero((places.half >= least) & (places.half <= most))
+    if chosen.size == 0:
+        return _Grid(np.zeros(2, np.int64), chosen, 0, 0, 1, 1, 0)
+    x, y = places.x[chosen], places.y[chosen]
+    low_x, low_y = x.min(), y.min()
+    rows, columns = (y.max() - low_y) // CELL + 1, (x.max() - low_x) // CELL + 1
+    home = (y - low_y) // CELL * columns + (x - low_x) // CELL
+    cells = np.zeros(rows * columns + 1, np.int64)
+    for c in home:
+        cells[c + 1] += 1
+    order = chosen[np.argsort(home, kind="mergesort")]
+    return _Grid(np.cumsum(cells), order, low_x, low_y, rows, columns, most)
+
+
+@njit(cache=True, nogil=True)
+def _neighbours(places: Any, grids: Any, k: int, found: Any) -> int:
     """Count the neighbours of star k; write them where there is room."""
-    home, cells, order, rows, columns = grid
-    row, column = home[k] // columns, home[k] % columns
     count = 0
-    for r in range(max(row - 1, 0), min(row + 2, rows)):
-        begin = cells[r * columns + max(column - 1, 0)]
-        end = cells[r * columns + min(column + 1, columns - 1) + 1]
-        for t in range(begin, end):
-            b = order[t]
-            reach = places.half[k] + places.half[b]
-            if b == k or abs(places.x[k] - places.x[b]) > reach:
-                continue
-            if abs(places.y[k] - places.y[b]) > reach:
-                continue
-            if count < found.size:
-                found[count] = b
-            count += 1
+    for g in grids:
+        reach = places.half[k] + g.widest
+        left, right = places.x[k] - reach - g.low_x, places.x[k] + reach - g.low_x
+        low, high = places.y[k] - reach - g.low_y, places.y[k] + reach - g.low_y
+        first, last = max(left // CELL, 0), min(right // CELL, g.columns - 1)
+        for r in range(max(low // CELL, 0), min(high // CELL, g.rows - 1) + 1):
+            if first > last:
+                break
+            for t in range(g.cells[r * g.columns + first], g.cells[r * g.columns + last + 1]):
+                b = g.order[t]
+                near = places.half[k] + places.half[b]
+                if b == k or abs(places.x[k] - places.x[b]) > near:
+                    continue
+                if abs(places.y[k] - places.y[b]) > near:
+                    continue
+                if count < found.size:
+                    found[count] = b
+                count += 1
     return count
 
 

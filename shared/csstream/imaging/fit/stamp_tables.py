@@ -11,7 +11,9 @@ from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.pixel_psf import PixelPsf
 
 Float = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
 
+SPLINE_MARGIN = 8  # [pixel] beyond which a border does not touch a spline's coefficients
 WING_CELL = 1024  # [pixel] within it the wings, beyond the fit stamp, have one PSF
 
 
@@ -32,20 +34,23 @@ def wing_tables(
     step, reach = psf.oversampling, half + LANES + 5
     before = reach * step - (psf.terms[0].samples.shape[0] - 1) // 2
     behind = before + (LANES + 1) * step - 1
-    samples = np.stack([_resized(term.samples, before, behind) for term in psf.terms])
+    terms = [_resized(term.samples.astype(np.float32), before, behind) for term in psf.terms]
     cells = np.stack([np.floor(x / WING_CELL), np.floor(y / WING_CELL)], axis=1)
     if len(psf.terms) == 1:
         cells[:] = 0.0
     places, which = np.unique(cells, axis=0, return_inverse=True)
-    mix = psf.weights(*((places + 0.5) * WING_CELL).T)
-    tables = np.tensordot(mix, samples, 1)
+    if len(terms) == 1:
+        tables = terms[0][None]
+    else:
+        mix = psf.weights(*((places + 0.5) * WING_CELL).T)
+        tables = np.tensordot(mix, np.stack(terms), 1)
     size = tables.shape[1] // step
     planes = tables.reshape(-1, size, step, size, step).transpose(0, 2, 4, 1, 3)
     values = np.ascontiguousarray(planes, np.float32)
     return Table(values, reach * step, step), which.ravel().astype(np.int64)
 
 
-def _resized(samples: Float, before: int, behind: int) -> Float:
+def _resized(samples: Single, before: int, behind: int) -> Single:
     """Pad a table with zeros on both axes, or cut it where the number is negative."""
     padded = np.pad(samples, ((max(before, 0), max(behind, 0)),) * 2)
     ends = (max(-before, 0), padded.shape[0] - max(-behind, 0))
@@ -55,6 +60,10 @@ def _resized(samples: Float, before: int, behind: int) -> Float:
 def _cropped(psf: PixelPsf, half: int) -> tuple[Float, int]:
     """Planes as far from the centre as the taps of a stamp's outermost pixels reach."""
     reach = half + 2
+    if psf.half_width > reach + LANES + SPLINE_MARGIN:
+        middle, kept = psf.samples.shape[0] // 2, (reach + LANES + SPLINE_MARGIN) * psf.oversampling
+        inner = slice(middle - kept, middle + kept + 1)
+        psf = PixelPsf(psf.samples[inner, inner], psf.oversampling)
     first = psf.centre // psf.oversampling - reach
     size = 2 * reach + 1 + LANES
     before = max(0, -first)

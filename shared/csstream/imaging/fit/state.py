@@ -203,16 +203,30 @@ class FitState:
         self.workers.run(
             lambda *part: normal.assemble(*images, *stars, *plan, *out, *part), self.tile_parts
         )
+        self._finish_gradient()
         prior, root, f = 1.0 / self.settings.position_prior**2, self.root, self.flux
-        self.gradient[:, 1:] *= np.maximum(f, 0.0)[:, None]
-        self.gradient[:, 1] += prior * (self.x0 - self.x)
-        self.gradient[:, 2] += prior * (self.y0 - self.y)
         parts = self.star_parts
         self.workers.run(
             lambda *part: whitening.root_blocks(self.diagonal, f, prior, root, *part), parts
         )
         matrix = (self.blocks, root, f, self.pairs)
         self.workers.run(lambda *part: whitening.whiten(*matrix, *part), parts)
+
+    def renew_gradient(self) -> None:
+        """Build the gradient alone, and keep the normal matrix."""
+        images, stars = (self.residual, self.weight), (self.field, self.x, self.y)
+        out = (self.places, self.tiles.own, self.gradient)
+        self.workers.run(
+            lambda *part: normal.gradients(*images, *stars, *out, *part), self.tile_parts
+        )
+        self._finish_gradient()
+
+    def _finish_gradient(self) -> None:
+        """Bring fluxes and the position prior into the gradient."""
+        prior = 1.0 / self.settings.position_prior**2
+        self.gradient[:, 1:] *= np.maximum(self.flux, 0.0)[:, None]
+        self.gradient[:, 1] += prior * (self.x0 - self.x)
+        self.gradient[:, 2] += prior * (self.y0 - self.y)
 
     def advance(self, tolerance: float) -> float:
         """Take one damped Gauss–Newton step; return the share of stars still moving."""

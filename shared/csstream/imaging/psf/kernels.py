@@ -70,8 +70,20 @@ def evaluate_points(
     coefficients: Float, oversampling: int, centre: int, dx: Float, dy: Float, out: Float
 ) -> None:
     """Write the response at each offset to ``out``; all (n,)."""
+    n = coefficients.shape[0]
+    wx, wy = np.empty(4), np.empty(4)
     for k in range(dx.size):
-        out[k] = evaluate_with_gradient(coefficients, oversampling, centre, dx[k], dy[k])[0]
+        u, v = dx[k] * oversampling + centre, dy[k] * oversampling + centre
+        i, j = math.floor(u), math.floor(v)
+        out[k] = 0.0
+        if i < 1 or j < 1 or i + 2 >= n or j + 2 >= n:
+            continue
+        spline_weights(u - i, wx)
+        spline_weights(v - j, wy)
+        for b in range(4):
+            line = coefficients[j - 1 + b]
+            row = wx[0] * line[i - 1] + wx[1] * line[i] + wx[2] * line[i + 1] + wx[3] * line[i + 2]
+            out[k] += wy[b] * row
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -62,7 +62,10 @@ def fit_width(
     variance = (psf.fwhm / 2.3548) ** 2
     places = patches.places()
     for _ in range(ROUNDS):
-        solved = _solved(psf, patches, tolerance)
+        core = core_of(psf.central)
+        modes = blur_modes(psf.central.samples[core, core], psf.oversampling)
+        slope = _peak_slopes(psf, modes)
+        solved = systems(patches, psf, modes, tolerance)
         used = explained(solved)
         degree, blur = _best_blur(psf, solved, used, places, doubt * variance, most_degree)
         blur = np.clip(blur, -MAX_STEP * variance, MAX_STEP * variance)
@@ -76,7 +79,7 @@ def fit_width(
         tolerance = max(min(2.0 * error, tolerance), LEAST_TOLERANCE)
     used = explained(left)
     error = _left_error(left, used, patches.all_listed)
-    error = np.hypot(error, _blur_error(psf, left, used))
+    error = np.hypot(error, _blur_error(slope, left, used))
     return WidthFit(psf, patches, used, float(error), profile_error(left, used)[1])
 
 
@@ -150,23 +153,19 @@ def _after(solved: PatchSystems, amounts: Float) -> PatchSystems:
     return replace(solved, chi2=solved.chi2 - 2.0 * pulled + held)
 
 
-def _blur_error(psf: FieldPsf, solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
+def _peak_slopes(psf: FieldPsf, modes: Float) -> Float:
+    """Relative change of the PSF's peak by each mode (3, k, k) [1/pixel²]."""
+    middle, centre = modes.shape[1] // 2, psf.central.samples.shape[0] // 2
+    return np.asarray(modes[:, middle, middle] / psf.central.samples[centre, centre])
+
+
+def _blur_error(slope: Float, solved: PatchSystems, used: npt.NDArray[np.bool_]) -> float:
     """Relative error of the PSF's peak that the blur's own error makes."""
     if not used.any():
         return np.inf
-    core = core_of(psf.central)
-    table = psf.central.samples[core, core]
-    middle = table.shape[0] // 2
-    slope = blur_modes(table, psf.oversampling)[:, middle, middle] / table[middle, middle]
     normal = solved.normal[used].sum(axis=0)
     normal += 1e-12 * np.trace(normal) * np.eye(normal.shape[0])
     return float(np.sqrt(max(slope @ np.linalg.solve(normal, slope), 0.0)))
-
-
-def _solved(psf: FieldPsf, patches: Patches, tolerance: float) -> PatchSystems:
-    core = core_of(psf.central)
-    modes = blur_modes(psf.central.samples[core, core], psf.oversampling)
-    return systems(patches, psf, modes, tolerance)
 
 
 def field_basis(psf: FieldPsf, places: tuple[Float, Float], degree: int) -> Float:

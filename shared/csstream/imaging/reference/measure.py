@@ -36,6 +36,8 @@ from csstream.imaging.source_table import MAG_PER_RELATIVE_FLUX, SourceTable
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
+CG_TOLERANCE = 0.1  # of each of the iterations, whose errors multiply
+
 
 def measure_listed(
     frame: Frame,
@@ -137,7 +139,9 @@ class _Listed:
             position_prior=s.listed_prior,
             psf_error=max(estimate.error, s.least_psf_error),
             background_mesh=s.background_mesh,
+            cg_tolerance=CG_TOLERANCE,
             sky_first=True,
+            frozen=True,
             settled=0.0,
             threads=s.threads,
         )

@@ -28,6 +28,7 @@ MOST_WEIGHT = 0.1  # of all weights together, that one star may have
 LEAST_SNR = 20.0  # magnitudes of fainter stars are skewed
 REACH = 4.685  # [robust sigma] where Tukey's weights reach zero
 ROUNDS = 8
+SETTLED = 1e-6  # [mag]
 MOST_LEVERAGE = 0.99
 
 
@@ -119,7 +120,12 @@ def _robust(design: Float, local: Float, sigma: Float) -> tuple[Float, Float]:
         pull = np.abs(local - design @ values) / sigma
         spread = max(1.0, 1.4826 * float(np.median(pull)))
         weight = capped * np.maximum(1.0 - (pull / (REACH * spread)) ** 2, 0.0) ** 2
-        values = np.linalg.solve(_normal(design, weight), design.T @ (weight * local))
+        before, values = (
+            values,
+            np.linalg.solve(_normal(design, weight), design.T @ (weight * local)),
+        )
+        if float(np.abs(values - before).max()) < SETTLED:
+            break
     return values, weight
 
 
