@@ -174,11 +174,11 @@ def load_chunk(path: Path) -> CurveChunk:
     return CurveChunk(**(values | {"first": int(values["first"])}))
 
 
-def save(path: Path, content: Any) -> None:
-    """Write a dataclass of arrays; a half-written file never has the final name."""
+def save(path: Path, content: Any, **more: npt.NDArray[Any]) -> None:
+    """Write a dataclass of arrays, and more; a half-written file never has the final name."""
     arrays = {entry.name: np.asarray(getattr(content, entry.name)) for entry in fields(content)}
     temporary = path.with_name(f".{path.name}.part.npz")
-    np.savez(temporary, **arrays)  # type: ignore[arg-type]
+    np.savez(temporary, **arrays, **more)  # type: ignore[arg-type]
     temporary.replace(path)
 
 

@@ -1,0 +1,94 @@
+"""Verdicts on disk: of one field's curves, by one state of the program."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from csstream.alerting.judging import AlertRules
+from csstream.alerting.schedule import Schedule
+from csstream.evaluate.survey_looks import (
+    LookRules,
+    ObjectVerdicts,
+    examine_field,
+    number_of_looks,
+)
+from csstream.evaluation.curve_store import chunk_files, frames_measured, load, read_field, save
+from csstream.timeseries.examine import examine_panel
+from csstream.timeseries.settings import ExamineSettings
+
+VERDICTS = "verdicts.npz"
+PROGRAM = ("csstream.timeseries", "csstream.alerting")
+NO_NETWORK = "none"
+Progress = Callable[[int, int], None]
+
+
+def rules_of(weights: str, every: int) -> LookRules:
+    """Return the services' own rules, with the network called ``weights`` (``none``: without).
+
+    Raises
+    ------
+    csstream.inference.cards.InferenceError
+        The weights cannot be loaded.
+    """
+    settings, predict = ExamineSettings(), None
+    if weights != NO_NETWORK:
+        from csstream.inference.classifier import CurveClassifier
+        from csstream.inference.session import open_session
+
+        predict = CurveClassifier(open_session(weights, provider="cpu", threads=1)).predict
+    return LookRules(
+        search=lambda time, flux, error: examine_panel(time, flux, error, settings, predict),
+        rules=AlertRules(),
+        schedule=Schedule(),
+        every=every,
+    )
+
+
+def verdicts_of(
+    folder: Path, weights: str, every: int, progress: Progress = lambda done, total: None
+) -> ObjectVerdicts:
+    """Return the verdicts on a field's curves: from disk where they are of the same curves,
+    rules, network and program, else made anew and written.
+    """
+    path, mark = folder / VERDICTS, fingerprint(folder, weights, every)
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            same = str(stored["fingerprint"]) == mark
+        if same:
+            return ObjectVerdicts(**load(path, ObjectVerdicts))
+    curves, rules = read_field(folder), rules_of(weights, every)
+    total, done = number_of_looks(curves, rules), 0
+
+    def step(looks: int) -> None:
+        nonlocal done
+        done += looks
+        progress(done, total)
+
+    made = examine_field(curves, rules, step)
+    save(path, made, fingerprint=np.array(mark))
+    return made
+
+
+def fingerprint(folder: Path, weights: str, every: int) -> str:
+    """Return a hash of all that the verdicts depend on."""
+    digest = hashlib.sha256(f"{weights}|{every}|{frames_measured(folder)}".encode())
+    for chunk in chunk_files(folder):
+        digest.update(f"{chunk.name}|{chunk.stat().st_size}".encode())
+    for package in PROGRAM:
+        for entry in sorted(resources.files(package).iterdir(), key=lambda e: e.name):
+            if entry.name.endswith((".py", ".json")):
+                digest.update(entry.name.encode() + entry.read_bytes())
+    if weights != NO_NETWORK:
+        digest.update(_weights(weights))
+    return digest.hexdigest()
+
+
+def _weights(name: str) -> bytes:
+    if name.endswith(".onnx"):
+        return Path(name).read_bytes()
+    return resources.files("csstream.inference").joinpath(f"weights/{name}.onnx").read_bytes()
