@@ -18,6 +18,7 @@ BRIGHTENING_SHARE: Final = 0.05  # more bright points than this are the star, no
 ISOLATED_DIP: Final = 4.0  # robust sigmas below the median
 ISOLATED_GAP: Final = 0.015  # [day] a dip that ends within this on both sides is no eclipse
 ISOLATED_SHARE: Final = 0.25  # of the dip that a neighbour may show
+ISOLATED_MOST: Final = 0.05  # of the epochs of a star; more are the star, not accidents
 PAPER_CLIP: Final = 3.0  # robust sigmas on both sides
 PAPER_FILTER: Final = 3  # points of the running median
 
@@ -54,19 +55,24 @@ def drop_brightenings(relative: Array) -> None:
 def drop_isolated_dips(time: Array, relative: Array) -> None:
     """Set deep points to NaN whose neighbours in time, both within 22 minutes, are not low.
 
-    In place; relative (n, m). Where neighbours are further away nothing is dropped.
+    In place; relative (n, m). Where neighbours are further away nothing is dropped, and of stars
+    that have many such points neither: what would be left of a flux that jumps looks like events.
     """
     centre = row_median(relative)
     limit = -ISOLATED_DIP * MAD_TO_SIGMA * row_median(np.abs(relative - centre[:, None]))
     with np.errstate(invalid="ignore"):
         deep = relative - centre[:, None] < limit[:, None]
     stars, epochs = np.nonzero(deep)
-    _drop_alone(np.asarray(time, np.float64), relative, centre, stars, epochs)
+    alone = _alone(np.asarray(time, np.float64), relative, centre, stars, epochs)
+    stars, epochs = stars[alone], epochs[alone]
+    used = np.count_nonzero(np.isfinite(relative), axis=1)
+    rare = np.bincount(stars, minlength=len(used)) <= np.maximum(ISOLATED_MOST * used, 1)
+    relative[stars[rare[stars]], epochs[rare[stars]]] = np.nan
 
 
 @njit(cache=True, nogil=True)
-def _drop_alone(time: Array, relative: Array, centre: Array, stars: Array, epochs: Array) -> None:
-    """Set deep points to NaN that nothing before or after confirms; judged on the data as given."""
+def _alone(time: Array, relative: Array, centre: Array, stars: Array, epochs: Array) -> Array:
+    """Deep points that nothing before or after confirms, bool, one per deep point."""
     alone = np.zeros(stars.shape[0], np.bool_)
     for k in range(stars.shape[0]):
         curve, j = relative[stars[k]], epochs[k]
@@ -80,9 +86,7 @@ def _drop_alone(time: Array, relative: Array, centre: Array, stars: Array, epoch
         near = max(time[after] - time[j], time[j] - time[before]) <= ISOLATED_GAP
         lower = min(curve[before], curve[after]) - centre[stars[k]]
         alone[k] = near and lower > ISOLATED_SHARE * (curve[j] - centre[stars[k]])
-    for k in range(stars.shape[0]):
-        if alone[k]:
-            relative[stars[k], epochs[k]] = np.nan
+    return alone
 
 
 def clip_as_the_paper(time: Array, relative: Array) -> None:
