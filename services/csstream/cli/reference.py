@@ -41,6 +41,10 @@ def build(
             "TOPCAT and astropy.",
         ),
     ],
+    most: Annotated[
+        int,
+        typer.Option(min=1, help="Of more frames than this, those with the best seeing and sky."),
+    ] = 30,
     previous: Annotated[
         Path | None,
         typer.Option(
@@ -64,8 +68,8 @@ def build(
 
     Every frame is measured, the finds are averaged on one plane and one zero point, and the stack
     of the better frames completes the list. It takes about as long as detecting each frame once,
-    and holds one frame at a time. Ten to twenty frames are a good list; more frames, or sharper
-    ones, reach deeper. A frame that cannot be used is named and left out.
+    and holds one frame at a time. Ten to twenty frames are a good list; of a long series the best
+    are taken. A frame that cannot be used is named and left out.
 
     Example:  csstream reference build frames/*.fits -o field.parquet -o field.fits
     """
@@ -80,7 +84,7 @@ def build(
         raise typer.BadParameter(f"provider {provider!r} is not cpu or cuda")
     older = None if previous is None else _read(previous)
     telescope = _instrument(frames, instrument)
-    found = _build(frames, telescope, method, provider, threads or _cores(), older)
+    found = _build(frames, telescope, method, provider, threads or _cores(), most, older)
     _write(output, found)
     for line in _summary(found):
         typer.echo(line)
@@ -178,6 +182,7 @@ def _build(
     method: Any,
     provider: Any,
     threads: int,
+    most: int,
     previous: ReferenceCatalogue | None,
 ) -> ReferenceCatalogue:
     from csstream.imaging.errors import FrameError
@@ -199,7 +204,7 @@ def _build(
                 FrameFiles(paths, instrument),
                 strategy,
                 nominal_psf=psf_from_instrument(instrument),
-                settings=BuildSettings(measure=MeasureSettings(threads=threads)),
+                settings=BuildSettings(measure=MeasureSettings(threads=threads), most_frames=most),
                 previous=previous,
                 progress=update,
                 skip=lambda text: typer.echo(text, err=True),

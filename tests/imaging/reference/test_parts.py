@@ -75,7 +75,7 @@ def test_the_plane_takes_up_shift_and_rotation(frames):
 def stack_of(frames, skip_noise=None):
     settings = MeasureSettings()
     looks = measure_all(
-        frames, ClassicalStrategy(), nominal_psf=None, settings=settings, keep=99,
+        frames, ClassicalStrategy(), nominal_psf=None, settings=settings,
         progress=lambda done, total: None, skip=lambda text: None,
     )  # fmt: skip
     plane = reference_plane(frames[0].wcs, frames[0].shape)

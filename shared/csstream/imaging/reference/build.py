@@ -22,7 +22,15 @@ from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.reference.association import Averages, Finds, StarList, average
 from csstream.imaging.reference.build_settings import BuildSettings
 from csstream.imaging.reference.catalogue import NO_STARS, ReferenceCatalogue
-from csstream.imaging.reference.frames_measured import Frames, Look, Progress, Skip, measure_all
+from csstream.imaging.reference.choosing import best_frames
+from csstream.imaging.reference.frames_measured import (
+    Chosen,
+    Frames,
+    Look,
+    Progress,
+    Skip,
+    measure_all,
+)
 from csstream.imaging.reference.listing import completed
 from csstream.imaging.reference.naming import named
 from csstream.imaging.reference.plane import FrameMap, aligned, reference_plane
@@ -87,17 +95,18 @@ def build_reference(
     The result is the same for the same frames in the same order.
     """
     s = settings or BuildSettings()
+    rows = best_frames(frames, s.most_frames, progress=progress, skip=skip)
+    chosen = Chosen(frames, rows)
     looks = measure_all(
-        frames,
+        chosen,
         strategy,
         nominal_psf=nominal_psf,
         settings=s.measure,
-        keep=s.most_stacked,
         progress=progress,
         skip=skip,
     )
     placed, averages = on_one_plane(looks, s)
-    stack = _stacked(frames, placed, s)
+    stack = _stacked(chosen, placed, s)
     shown = frames_that_show(placed, averages.x, averages.y)
     deep = measure_stack(stack, strategy, averages, shown, s)
     listed = completed(deep, stack, averages, shown, s)
@@ -199,8 +208,7 @@ def frames_that_show(placed: list[Placed], x: Float, y: Float) -> npt.NDArray[np
 def _stacked(frames: Frames, placed: list[Placed], s: BuildSettings) -> Stack:
     """Lay the frames that are worth it over each other."""
     least = s.least_weight * placed[0].look.weight
-    usable = [p for p in placed if p.look.weight >= least and p.look.psf is not None]
-    chosen = usable[: s.most_stacked]
+    chosen = [p for p in placed if p.look.weight >= least and p.look.psf is not None]
     origin, shape = _extent(chosen)
     stacker = Stacker(origin, shape, placed[0].look.measured.zero_point)
     for each in sorted(chosen, key=lambda p: p.look.index):

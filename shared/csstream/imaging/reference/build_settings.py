@@ -12,11 +12,10 @@ class BuildSettings:
     """What is averaged, what is stacked, and what is kept."""
 
     measure: MeasureSettings = field(default_factory=MeasureSettings)
+    most_frames: int = 30  # of more, those with the best seeing and sky are taken
     merge_radius: float = 0.4  # [pixel] of two stars closer than it, the brighter one stays
     match_radius_fwhm: float = 0.35  # [FWHM] within which finds of two frames are one star
-    margin: int = 12  # [pixel] that the list may reach beyond the frames
     least_weight: float = 0.2  # of the best frame's: worse frames do not enter the stack
-    most_stacked: int = 40  # frames of the stack
     least_coverage: float = 0.3  # of the stack's frames that must show a pixel
     stack_snr: float = 4.0  # least flux over error of a star that the stack adds
     stack_wing_error: float = 0.003  # relative; the stack's PSF averages many

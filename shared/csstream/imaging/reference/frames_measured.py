@@ -31,12 +31,31 @@ class Frames(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some frames of a sequence, with their names."""
+
+    frames: Frames
+    rows: list[int]
+
+    @property
+    def names(self) -> list[str]:
+        """Return what people call the frames."""
+        return [frame_name(self.frames, row) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int, /) -> Frame:
+        return self.frames[self.rows[index]]
+
+
+@dataclass(frozen=True, eq=False)
 class Look:
     """One frame's measurement, without its pixels."""
 
     index: int  # in the sequence given
     measured: Measured  # without its PSF, whose tables take megabytes
-    psf: PixelPsf | None  # in the middle of the frame; None: not kept
+    psf: PixelPsf | None  # in the middle of the frame
     shape: tuple[int, int]
     instrument: str
     band: str
@@ -61,13 +80,10 @@ def measure_all(
     *,
     nominal_psf: PixelPsf | None,
     settings: MeasureSettings,
-    keep: int,
     progress: Progress,
     skip: Skip,
 ) -> list[Look]:
     """Measure every frame; the first good one places and ties the others.
-
-    The PSFs of the ``keep`` best are kept for the stack.
 
     Raises
     ------
@@ -80,21 +96,12 @@ def measure_all(
         progress(index, total)
         try:
             looks.append(_look(frames, index, strategy, nominal_psf, settings, looks))
-            _forget_psf(looks, keep)
         except FrameError as error:
             skip(f"{frame_name(frames, index)} is left out: {error.reason}: {error}")
     progress(total, total)
     if not looks:
         raise FrameError("no_frames", f"none of the {total} frames can be used")
     return looks
-
-
-def _forget_psf(looks: list[Look], keep: int) -> None:
-    """Drop the PSF of the worst frame that has one, if more than ``keep`` have."""
-    known = [k for k, look in enumerate(looks) if look.psf is not None]
-    if len(known) > keep:
-        worst = min(known, key=lambda k: (looks[k].weight, -k))
-        looks[worst] = replace(looks[worst], psf=None)
 
 
 def frame_name(frames: Frames, index: int) -> str:
