@@ -61,6 +61,7 @@ def make_result(objects=3, crossed=(), **columns):
         "aov": np.full(objects, 5.0),
         "snr_amplitude": 9.0 * number,
         "fap": np.where(rows, 1e-9, 0.3),
+        "fap_extrapolated": rows,
         "probabilities": np.eye(4)[kind],
         "n_events": np.where(rows, 3, 0),
         "phase_coverage": 0.8 * number,

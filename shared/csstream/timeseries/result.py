@@ -48,7 +48,8 @@ class ExaminationResult:
     power_ls: Array  # (n,) float64, 0 … 1
     aov: Array  # (n,) float64: statistic of the best harmonic series
     snr_amplitude: Array  # (n,) float64
-    fap: Array  # (n,) float64
+    fap: Array  # (n,) float64, of one look at one star, see ``false_alarms``
+    fap_extrapolated: Array  # (n,) bool: below what was checked by counting
     probabilities: Array  # (n, 4) float64, in the order of KINDS
     n_events: Array  # (n,) int64
     phase_coverage: Array  # (n,) float64
@@ -80,7 +81,9 @@ def assemble(
     for (row, look), chances in zip(looks.items(), probabilities, strict=True):
         variable = 1.0 - chances[0]
         kind = 1 + int(np.argmax(chances[1:]))
-        crossed[row] = variable >= settings.probability and passes(look, kind, settings)
+        crossed[row] = variable >= settings.probability and passes(
+            look, kind, float(columns["fap"][row]), settings
+        )
         columns["kind"][row] = kind if variable >= 0.5 else 0
         columns["probabilities"][row] = chances
         columns["shortlisted"][row] = True
@@ -90,9 +93,9 @@ def assemble(
     return ExaminationResult(**columns)
 
 
-def passes(look: Look, kind: int, settings: ExamineSettings) -> bool:
+def passes(look: Look, kind: int, fap: float, settings: ExamineSettings) -> bool:
     """Whether one look crosses every threshold but that of the probability."""
-    if look.fap > settings.fap or look.snr_amplitude < settings.snr_amplitude:
+    if fap > settings.fap or look.snr_amplitude < settings.snr_amplitude:
         return False
     if look.events < settings.minimal_events:
         return False
@@ -138,7 +141,6 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
         "snr_bls": look.snr_bls,
         "snr_pink": look.snr_pink,
         "snr_amplitude": look.snr_amplitude,
-        "fap": look.fap,
         "n_events": look.events,
         "phase_coverage": look.phase_coverage,
         "global_view": look.global_view[0],
@@ -178,6 +180,7 @@ def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
     columns["n_epochs"] = panel.epochs
     columns["shortlisted"] = np.zeros(n, bool)
     columns["crossed"] = np.zeros(n, bool)
+    columns["fap_extrapolated"] = np.zeros(n, bool)
     columns["single_snr"] = np.zeros(n)
     columns["single_points"] = np.zeros((n, 3), np.int64)
     columns["global_view"] = np.full((n, GLOBAL_BINS), np.nan, np.float32)
@@ -185,6 +188,7 @@ def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
     if search is not None:
         for name in ("snr_bls", "sde", "power_ls", "aov", "fap"):
             columns[name] = np.array(getattr(search, name))
+        columns["fap_extrapolated"] = np.array(search.alarms.extrapolated)
         single = search.single
         columns["single_t0"] = np.array(single.middle)
         for name in ("duration", "depth", "snr", "points"):
