@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from csstream.contracts.errors import FatalError
 from csstream.lightcurves import export as module
+from csstream.lightcurves import tables
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.settings import LightcurvesSettings
 
@@ -81,30 +85,59 @@ def test_an_object_that_is_not_there_is_named(exported):
         export(object_id=(cell << OBJECT_BITS) + 9999)
 
 
-def test_parquet_keeps_types_and_units(exported, tmp_path):
+@pytest.mark.parametrize("ending", ["parquet", "fits", "ecsv", "csv"])
+def test_every_kind_of_file_keeps_values_types_and_order(exported, tmp_path, ending):
     _, export = exported
     table = export()
-    module.write_table(table, tmp_path / "out.parquet")
-    read = pq.read_table(tmp_path / "out.parquet")
-    assert read.column_names == list(table)
-    assert read.schema.field("flux").metadata[b"unit"] == b"nJy"
+    path = tmp_path / f"out.{ending}"
+    tables.write_table(table, path)
+    read = tables.read_table(path)
+    assert list(read) == list(table)
     for name, column in table.items():
-        np.testing.assert_array_equal(read[name].to_numpy(zero_copy_only=False), column)
+        assert read[name].dtype.kind == column.dtype.kind or column.dtype.kind in "UO"
+        np.testing.assert_array_equal(read[name], column)
 
 
-def test_ecsv_keeps_values_and_units(exported, tmp_path):
+@pytest.mark.parametrize("ending", ["fits", "ecsv", "csv"])
+def test_astropy_sees_units_scales_and_descriptions(exported, tmp_path, ending):
+    _, export = exported
+    path = tmp_path / f"out.{ending}"
+    tables.write_table(export(), path)
+    read = Table.read(path, format="fits" if ending == "fits" else "ascii.ecsv")
+    assert {name: str(read[name].unit) for name in tables.UNITS} == tables.UNITS
+    assert read.meta["TIMESYS"] == "TAI"
+    if ending == "fits":
+        with fits.open(path) as hdus:
+            assert "ICRS" in hdus["LIGHTCURVES"].header["TCOMM2"]
+    else:
+        assert "ICRS" in read["ra"].description
+
+
+def test_parquet_has_units_and_descriptions(exported, tmp_path):
+    _, export = exported
+    tables.write_table(export(), tmp_path / "out.parquet")
+    read = pq.read_table(tmp_path / "out.parquet")
+    assert read.schema.field("flux").metadata[b"unit"] == b"nJy"
+    assert b"ICRS" in read.schema.field("ra").metadata[b"description"]
+    assert read.schema.metadata[b"TIMESYS"] == b"TAI"
+
+
+def test_a_plain_reader_takes_the_csv(exported, tmp_path):
     _, export = exported
     table = export()
-    module.write_table(table, tmp_path / "out.ecsv")
-    read = Table.read(tmp_path / "out.ecsv", format="ascii.ecsv")
-    assert str(read["mjd_mid_tai"].unit) == "d"
-    np.testing.assert_array_equal(read["object_id"], table["object_id"])
-    np.testing.assert_array_equal(read["flux"], table["flux"])
+    tables.write_table(table, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as lines:
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert [int(row["object_id"]) for row in rows] == table["object_id"].tolist()
+    np.testing.assert_array_equal([np.float32(row["flux"]) for row in rows], table["flux"])
 
 
 def test_another_ending_or_folder_is_refused(exported, tmp_path):
     _, export = exported
-    with pytest.raises(FatalError, match=r"\.parquet or \.ecsv"):
-        module.check_ending(tmp_path / "out.csv")
+    with pytest.raises(FatalError, match=r"\.parquet, \.ecsv, \.fits, \.csv"):
+        tables.check_ending(tmp_path / "out.xlsx")
     with pytest.raises(FatalError, match="cannot be written"):
-        module.write_table(export(), tmp_path / "no" / "such.parquet")
+        tables.write_table(export(), tmp_path / "no" / "such.parquet")
+    (tmp_path / "broken.fits").write_bytes(b"no table")
+    with pytest.raises(FatalError, match="cannot be read"):
+        tables.read_table(tmp_path / "broken.fits")

@@ -17,7 +17,9 @@ app = typer.Typer(
 
 @app.command("export")
 def export_command(
-    output: Annotated[Path, typer.Option("--output", "-o", help="OUT.parquet or OUT.ecsv")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="OUT.parquet, .fits, .ecsv or .csv")
+    ],
     cell: Annotated[int | None, typer.Option(help="Only this sky cell.")] = None,
     object_id: Annotated[int | None, typer.Option("--object", help="Only this object.")] = None,
     min_epochs: Annotated[int, typer.Option(help="Points that an object needs.", min=1)] = 1,
@@ -29,8 +31,9 @@ def export_command(
 
     Sources are associated as the service does it; a running worker is not disturbed.
     """
-    from csstream.lightcurves.export import check_ending, export, write_table
+    from csstream.lightcurves.export import export
     from csstream.lightcurves.settings import LightcurvesSettings
+    from csstream.lightcurves.tables import check_ending, write_table
 
     check_ending(output)
     settings = settings_from(

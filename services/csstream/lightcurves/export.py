@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from csstream.contracts.cells import partition_of
 from csstream.contracts.codec import decode_any
@@ -24,27 +19,9 @@ from csstream.lightcurves.series import CELL_BITS, Due
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
+from csstream.lightcurves.tables import Table
 from csstream.runtime.kafka import make_consumer
 from csstream.runtime.messages import Message
-
-Array = npt.NDArray[Any]
-Table = dict[str, Array]
-UNITS = {
-    "ra": "deg",
-    "dec": "deg",
-    "mjd_mid_tai": "d",
-    "flux": "nJy",
-    "flux_err": "nJy",
-    "mag": "mag",
-}
-DESCRIPTIONS = {
-    "object_id": "cell * 2**20 + number",
-    "ra": "ICRS, mean of the object's sources",
-    "dec": "ICRS, mean of the object's sources",
-    "mjd_mid_tai": "mid-exposure, MJD (TAI)",
-    "mag": "AB; nan where the flux is not positive",
-    "flags": "see csstream.imaging.frames.flags",
-}
 
 
 def export(
@@ -132,28 +109,6 @@ def panel_table(panel: Panel) -> Table:
     }
 
 
-def check_ending(path: Path) -> None:
-    """Raise FatalError where light curves cannot be written as this kind of file."""
-    if path.suffix not in (".parquet", ".ecsv"):
-        raise FatalError(f"{path}: light curves are written as .parquet or .ecsv")
-
-
-def write_table(table: Table, path: Path) -> None:
-    """Write Parquet or ECSV, by the file's ending, with units.
-
-    Raises
-    ------
-    FatalError
-        The ending is another one, or the file cannot be written.
-    """
-    check_ending(path)
-    write = _write_parquet if path.suffix == ".parquet" else _write_ecsv
-    try:
-        write(table, path)
-    except OSError as error:
-        raise FatalError(f"{path} cannot be written: {error}") from error
-
-
 def _concerns(message: Message, cell: int) -> bool:
     """Say whether a message is a marker, or a batch of the cell."""
     kinds: tuple[type[Measurements | ClosedMarker], ...] = (Measurements, ClosedMarker)
@@ -179,27 +134,3 @@ def _select(tables: list[Table], object_id: int | None, min_epochs: int) -> Tabl
     order = np.lexsort((whole["mjd_mid_tai"], whole["object_id"]))
     order = order[keep[order]]
     return {name: column[order] for name, column in whole.items()}
-
-
-def _write_parquet(table: Table, path: Path) -> None:
-    fields = [
-        pa.field(name, pa.array(column[:0]).type, metadata=_metadata(name))
-        for name, column in table.items()
-    ]
-    content = pa.table(list(table.values()), schema=pa.schema(fields))
-    pq.write_table(content, path)
-
-
-def _metadata(name: str) -> dict[str, str]:
-    texts = {"unit": UNITS.get(name), "description": DESCRIPTIONS.get(name)}
-    return {key: text for key, text in texts.items() if text}
-
-
-def _write_ecsv(table: Table, path: Path) -> None:
-    from astropy.table import Table as AstropyTable
-
-    content = AstropyTable(table)
-    for name in table:
-        content[name].unit = UNITS.get(name)
-        content[name].description = DESCRIPTIONS.get(name)
-    content.write(path, format="ascii.ecsv", overwrite=True)

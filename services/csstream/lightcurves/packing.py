@@ -96,5 +96,7 @@ def _restored(codec: Any, packed: memoryview, dtype: np.dtype[Any], length: int)
     size = length * dtype.itemsize
     planes = np.frombuffer(codec.decompress(packed, size, asbytes=True), np.uint8)
     column = np.empty(length, dtype)
-    column.view(np.uint8).reshape(length, dtype.itemsize)[:] = planes.reshape(dtype.itemsize, length).T
+    column.view(np.uint8).reshape(length, dtype.itemsize)[:] = planes.reshape(
+        dtype.itemsize, length
+    ).T
     return column
