@@ -80,6 +80,12 @@ def test_a_single_event_is_compared_with_single_and_repeating_ones():
     assert of(dataclasses.replace(one, t0=np.array([1.7])), alone) == 0
 
 
+def test_a_star_does_not_mirror_itself_in_another_band():
+    assert of(star(number=1 + (1 << 48))) == 0
+    other = dataclasses.replace(BRIGHT, object_id=BRIGHT.object_id + (1 << 48))
+    assert of(star(number=1 + (1 << 48), east=0.3), other) == 9 + (1 << 48)
+
+
 def test_the_strongest_source_is_named_and_no_radius_means_no_mirrors():
     from csstream.alerting.mirrors import join
 

@@ -19,8 +19,15 @@ from pathlib import Path
 
 from kafka import TopicPartition
 
-from csstream.contracts.codec import decode
-from csstream.contracts.records import Alert, DeadLetter, ExposureReport, ThinAlert
+from csstream.contracts.codec import decode, decode_any
+from csstream.contracts.records import (
+    Alert,
+    ClosedMarker,
+    DeadLetter,
+    ExposureReport,
+    Measurements,
+    ThinAlert,
+)
 from csstream.contracts.topics import STAGES, Topic
 from csstream.instruments.instrument import Pointing, load_instrument
 from csstream.run.brokers import LOOPBACK, Broker, EmbeddedBroker, free_port
@@ -92,6 +99,7 @@ class ChainResult:
     restarts: dict[str, int]
     frontier: dict[int, int]  # partition -> visit
     missing: dict[int, int]  # partition -> batches announced and not arrived
+    batches: list[Measurements]  # each once, by visit and cell
     seconds: float
 
     def same_alerts(self, other: ChainResult) -> bool:
@@ -199,16 +207,18 @@ def run_chain(
     kind: type[Broker] = EmbeddedBroker,
     disturb: Disturb = calm,
     refused: int = 0,
+    reference: Path | None = None,
     timeout: float = 240.0,
 ) -> ChainResult:
     """Run the chain over ``frames`` to its end and return what it left behind.
 
     ``disturb`` is called a few times a second. ``refused`` is how many more files it puts into the
-    watched directory. AssertionError when the run has not ended after ``timeout`` seconds.
+    watched directory. ``reference`` is claimed in every announcement. AssertionError when the run
+    has not ended after ``timeout`` seconds.
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        chain = _start(frames, out, kind, refused, stack)
+        chain = _start(frames, out, kind, refused, reference, stack)
         while not chain.step():
             disturb(chain)
             assert time.monotonic() - began < timeout, chain.complaint()
@@ -227,7 +237,12 @@ def run_chain(
 
 
 def _start(
-    frames: Sequence[Path], out: Path, kind: type[Broker], refused: int, stack: ExitStack
+    frames: Sequence[Path],
+    out: Path,
+    kind: type[Broker],
+    refused: int,
+    reference: Path | None,
+    stack: ExitStack,
 ) -> Chain:
     places = Places(out.absolute())
     places.make()
@@ -241,11 +256,17 @@ def _start(
     supervisor = Supervisor(places.logs, PATIENT)
     stack.callback(supervisor.kill)
     follower = stack.enter_context(closing(Follower(settings, Tally())))
-    options = RunOptions(out=out, frames=len(frames) + refused, live=False)
+    options = RunOptions(
+        out=out,
+        frames=len(frames) + refused,
+        live=False,
+        reference=reference,
+        reference_frames=0,
+    )
     ports = {service: free_port() for service in SERVICES}
     for service, port in ports.items():
         supervisor.start(service_program(service, options, places, settings, port))
-    publisher = publisher_program(options, places, settings)
+    publisher = publisher_program(options, places, settings, reference)
     environment = {**publisher.environment, "CSSTREAM_PATIENCE": FILE_PATIENCE}
     supervisor.start(replace(publisher, environment=environment))
     return Chain(settings, places, supervisor, follower, Feed(places.made, places.exposures), ports)
@@ -284,6 +305,7 @@ def _result(
         restarts=restarts,
         frontier=frontier,
         missing=missing,
+        batches=_batches(read_topic(chain.settings, topics.measurements)),
         seconds=seconds,
     )
 
@@ -297,6 +319,13 @@ def _alerts(messages: Sequence[Message]) -> tuple[dict[str, bytes], int]:
     assert all(len(values) == 1 for values in versions.values()), "a repeated alert has new bytes"
     alerts = {alert_id: next(iter(values)) for alert_id, values in versions.items()}
     return alerts, len(messages) - len(alerts)
+
+
+def _batches(messages: Sequence[Message]) -> list[Measurements]:
+    kinds = (Measurements, ClosedMarker)
+    records = [decode_any(m.value, kinds) for m in messages if m.key is not None]
+    found = {(r.visit, r.cell): r for r in records if isinstance(r, Measurements)}
+    return [found[place] for place in sorted(found)]
 
 
 def read_topic(settings: ServiceSettings, topic: Topic) -> list[Message]:

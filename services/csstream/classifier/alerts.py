@@ -123,9 +123,10 @@ def magnitude(flux_njy: float) -> float:
 def _place(panel: Panel, row: int) -> dict[str, Any]:
     shared = ("cell", "panel", "examination", "visit", "instrument", "band")
     position = ("ra", "dec", "ra_err", "dec_err")
-    return {name: getattr(panel, name) for name in shared} | {
-        name: float(getattr(panel, name)[row]) for name in position
-    }
+    place = {name: float(getattr(panel, name)[row]) for name in position}
+    for name in ("ra_err", "dec_err"):  # no scatter: a star at its place in a reference catalogue
+        place[name] = place[name] if place[name] > 0 else math.nan
+    return {name: getattr(panel, name) for name in shared} | place
 
 
 def _numbers(examined: Examined, row: int) -> dict[str, Any]:

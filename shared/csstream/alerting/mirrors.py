@@ -28,6 +28,7 @@ Array = npt.NDArray[Any]
 PULSATING: Final = KINDS.index("pulsating")
 RATIOS: Final = (1.0, 2.0, 0.5)  # period of the mirror over that of the source
 ARCSEC: Final = 3600.0  # [1/deg]
+SERIES_BITS: Final = 48  # of an object's id, below those that tell the bands of a cell apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +129,17 @@ def mirrored(stars: Swings, sources: Swings, span: float, rules: MirrorRules) ->
         same = (
             _near(stars, sources, rules.radius_arcsec)
             & (stars.swing[:, None] < sources.swing[None, :])
-            & (stars.object_id[:, None] != sources.object_id[None, :])
+            & _other_of_the_series(stars.object_id[:, None], sources.object_id[None, :])
             & _same_rhythm(stars, sources, span, rules)
         )
     strength = np.where(same, sources.swing[None, :], -np.inf)
     best = np.argmax(strength, axis=1)
     return np.where(same.any(axis=1), sources.object_id[best], 0).astype(np.int64)
+
+
+def _other_of_the_series(object_id: Array, other: Array) -> Array:
+    """Whether two objects differ and have curves in one band: else they may be one star."""
+    return (object_id != other) & (object_id >> SERIES_BITS == other >> SERIES_BITS)
 
 
 def _level(flux: Array) -> Array:
