@@ -62,7 +62,7 @@ def fit_in_rounds(
     """
     stars = found
     scale: Image | None = None
-    last = len(settings.rounds) - 1
+    last, wings = len(settings.rounds) - 1, True
     for number, (iterations, loosening) in enumerate(settings.rounds):
         options = FitSettings(
             iterations=iterations,
@@ -83,7 +83,10 @@ def fit_in_rounds(
             fit.residual * np.sqrt(fit.weight), frame.mask, settings.background_mesh
         )
         stars = _looked_again(fit, stars, estimate, scale, frame, min_snr, settings)
-        estimate = replace(estimate, psf=with_wings(estimate.psf, fit, frame))
+        if wings:
+            changed = with_wings(estimate.psf, fit, frame)
+            wings = changed is not estimate.psf  # where nothing was found, nothing will be
+            estimate = replace(estimate, psf=changed)
     return Fitted(estimate, stars.probability, fit)
 
 

@@ -40,7 +40,7 @@ from csstream.imaging.psf.tiles import (
 )
 from csstream.imaging.psf.width_fit import fit_width
 
-MAX_STARS = 250
+FEW_STARS, STARS_PER_MPX, MAX_STARS = 80, 170, 250  # of a frame's own PSF
 FIRST_STARS = 150  # of the first PSF
 LEAST_STARS = 5
 LEAST_FOR_SHAPE = 20
@@ -95,7 +95,7 @@ def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstima
     Takes up what a given PSF does not know: this frame's width and shape. Without enough bright
     stars the estimate is returned as it is.
     """
-    chosen = psf_stars(fit, frame.image, frame.saturation, MAX_STARS)
+    chosen = psf_stars(fit, frame.image, frame.saturation, enough_stars(frame))
     if chosen.size < LEAST_STARS:
         return estimate
     psf = framed(estimate.psf, frame.shape)
@@ -104,6 +104,11 @@ def adjust_psf(estimate: PsfEstimate, fit: FitResult, frame: Frame) -> PsfEstima
     if estimate.error > WELL_KNOWN:
         adjusted, _ = refined(adjusted, cut(fit, psf, chosen, half, photons, FAINT), 2)
     return refined(adjusted, cut(fit, psf, chosen, half, photons), 2)[0]
+
+
+def enough_stars(frame: Frame) -> int:
+    """Return how many stars tell a frame's PSF: a small one is little work, and varies little."""
+    return int(min(FEW_STARS + STARS_PER_MPX * frame.mask.size / 1e6, MAX_STARS))
 
 
 def psf_change(before: FieldPsf, after: FieldPsf, shape: tuple[int, int]) -> float:

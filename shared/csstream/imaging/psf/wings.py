@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 from scipy.spatial import cKDTree
 
@@ -107,19 +108,39 @@ def _scaled_residuals(psf: FieldPsf, fit: FitResult, frame: Frame, stars: Int, h
 
 def _significant(values: Float, flux: Float) -> Float:
     """The median of the stars where it stands out of its error; (k, k)."""
-    count = np.isfinite(values).sum(axis=0)
+    by_pixel = np.ascontiguousarray(values.reshape(values.shape[0], -1).T)
+    middle, deviation, count = (v.reshape(values.shape[1:]) for v in _medians(by_pixel))
     enough = count >= LEAST_STARS
-    filled = np.where(enough, values, 0.0)
-    middle = np.nanmedian(filled, axis=0)
-    spread = 1.4826 * np.nanmedian(np.abs(filled - middle), axis=0)
-    error = 1.25 * spread / np.sqrt(np.maximum(count, 1))
-    smooth = gaussian_filter(np.where(enough, middle, 0.0), SMOOTHING)
+    error = 1.25 * 1.4826 * deviation / np.sqrt(np.maximum(count, 1.0))
+    smooth = gaussian_filter(middle, SMOOTHING)
     # of a smoothed field of independent errors
     error = np.sqrt(gaussian_filter(error**2, SMOOTHING) / (4.0 * np.pi * SMOOTHING**2))
     found = np.sign(smooth) * (enough & (np.abs(smooth) > SIGNIFICANT * error))
     # Wings hang together; a hidden star or a chance is alone.
     together = np.abs(uniform_filter(found, 3, mode="constant")) > TOGETHER
     return np.where(together & (found != 0.0), smooth, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _medians(values: Float) -> tuple[Float, Float, Float]:
+    """Return median, median absolute deviation and number of each row's finite values; (n,).
+
+    Zero where there are fewer than ``LEAST_STARS``.
+    """
+    n, most = values.shape
+    middle, deviation, count = np.zeros(n), np.zeros(n), np.zeros(n)
+    room = np.empty(most)
+    for k in range(n):
+        m = 0
+        for v in values[k]:
+            if np.isfinite(v):
+                room[m] = v
+                m += 1
+        count[k] = m
+        if m >= LEAST_STARS:
+            middle[k] = np.median(room[:m])
+            deviation[k] = np.median(np.abs(room[:m] - middle[k]))
+    return middle, deviation, count
 
 
 def _repeats(values: Float, fwhm: float) -> bool:

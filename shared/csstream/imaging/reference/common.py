@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.psf.blur import framed
-from csstream.imaging.psf.estimate import PsfEstimate, refined
+from csstream.imaging.psf.estimate import PsfEstimate, enough_stars, refined
 from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.patches import (
     LEAST_SNR,
@@ -31,7 +31,6 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
 LEAST_STARS = 5
-FEW_STARS, MORE_PER_MPX, MOST_STARS = 80, 170, 250
 MOST_FREE = 4  # members of a patch that are fitted along: the others' places are known
 CORE = 2  # [pixel] around a star that must be usable
 DARKEST = 0.02  # of the list's light: less is no transparency but a frame of another field
@@ -76,8 +75,7 @@ def fit_common(
     half = half_width(given.fwhm)
     good = _bright(frame, level, given, flux) & (stars.neighbour_share < MOST_BLENDED)
     good = _usable(frame, good, i, j, half)
-    most = int(min(FEW_STARS + MORE_PER_MPX * frame.mask.size / 1e6, MOST_STARS))
-    chosen = spread_out(np.flatnonzero(good), i, j, flux, frame.shape, most)
+    chosen = spread_out(np.flatnonzero(good), i, j, flux, frame.shape, enough_stars(frame))
     if chosen.size < LEAST_STARS:
         return Common(estimate, alignment, 1.0)
     psf = framed(given, frame.shape)
