@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -199,3 +200,82 @@ def test_out_of_order_no_object_is_first_seen_twice(made, order):
     first = [a.object_id for a in alerts if a.reason == "first_crossing"]
     assert len(first) == len(set(first))
     assert len({a.alert_id for a in alerts}) == len(alerts)
+
+
+# --- two panels of one cell: the bright star is in the first, its mirror in the second -----------
+
+MIRROR_LOOKS = [(1, 1), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3), (1, 4), (2, 4)]
+"""(panel, examination) in the order in which the cell's panels come."""
+BRIGHT_FROM, FAINT_FROM = 3, 1  # examinations at which the two stars begin to cross
+
+
+class TwoPanels(Service):
+    """The faint star crosses from the start, the bright one two looks later."""
+
+    def search(self, time, flux, err):
+        bright = flux[0, 0] > 10_000
+        crosses = len(time) >= (BRIGHT_FROM if bright else FAINT_FROM)
+        return self.made.result(objects=1, crossed=[0] if crosses else [])
+
+    def give(self, number):
+        panel, examination = MIRROR_LOOKS[number - 1]
+        level = 50_000.0 if panel == 1 else 500.0
+        self.handler(
+            message_of(
+                self.made.panel(
+                    examination,
+                    flux=np.full((1, examination), level),
+                    panel=panel,
+                    object_id=np.array([self.made.first_id + 128 * panel]),
+                    ra=np.array([269.2]),
+                )
+            )
+        )
+
+
+@pytest.fixture
+def mirrored(made):
+    service = TwoPanels(made)
+    for number in range(1, len(MIRROR_LOOKS) + 1):
+        service.give(number)
+    return service
+
+
+def test_the_mirror_of_a_star_in_another_panel_is_withdrawn_and_named(mirrored, made):
+    alerts = [decode(body, Alert) for body in mirrored.distinct(TOPICS.alerts)]
+    bright, faint = made.first_id + 128, made.first_id + 256
+    told = [(a.object_id, a.examination, a.reason, a.mirror_of) for a in alerts]
+    assert told == [
+        (faint, 2, "first_crossing", 0),
+        (faint, 3, "withdrawn", bright),
+        (bright, 4, "first_crossing", 0),
+    ]
+    assert alerts[2].mirrors.tolist() == [faint]
+    assert alerts[1].replaces == alerts[0].alert_id
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    kills=st.lists(st.integers(1, 14), max_size=4),
+    again=st.lists(st.integers(0, 5), min_size=len(MIRROR_LOOKS), max_size=len(MIRROR_LOOKS)),
+)
+def test_kills_and_redeliveries_change_no_byte_of_what_mirrors_what(made, mirrored, kills, again):
+    service = TwoPanels(made)
+    kills = iter(kills)
+    service.fail_before = next(kills, None)
+    deliver = itertools.chain.from_iterable(
+        range(max(1, n - back), n + 1) for n, back in enumerate(again, start=1)
+    )
+    for number in deliver:
+        while True:
+            try:
+                service.give(number)
+                break
+            except TransientError:
+                later = next(kills, None)
+                service.fail_before = later and service.sends + later
+                service.start()
+    for topic in (TOPICS.alerts, TOPICS.alerts_latest, TOPICS.verdicts):
+        assert service.distinct(topic) == mirrored.distinct(topic)
