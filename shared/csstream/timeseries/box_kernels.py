@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 NARROW: Final = WIDTH  # stars side by side in a small panel
 WIDE: Final = 4 * WIDTH
-FULLEST: Final = 0.999  # of the weight that a box may hold
+LEAST_OUTSIDE: Final = 1e-3  # of the weight: a fuller box counts as if so much were outside
 
 
 @njit(cache=True, nogil=True)
@@ -46,16 +46,17 @@ def _wide_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Arra
     """Running sums over the bins of rows of 64 stars."""
     zero = spread(np.float32(0.0))
     a, b, c, d = zero, zero, zero, zero
+    block = running.shape[1] * WIDTH
     i = 0
     for bin_ in range(n_bins + 1):
-        k = bin_ * 64
+        k = bin_ * WIDTH
         store(running, k, a)
-        store(running, k + 16, b)
-        store(running, k + 32, c)
-        store(running, k + 48, d)
+        store(running, k + block, b)
+        store(running, k + 2 * block, c)
+        store(running, k + 3 * block, d)
         end = last[bin_] if bin_ < n_bins else i
         while i < end:
-            k = order[i] * 64
+            k = order[i] * WIDE
             a = a + load(rows, k)
             b = b + load(rows, k + 16)
             c = c + load(rows, k + 32)
@@ -69,10 +70,10 @@ def _narrow_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Ar
     total = spread(np.float32(0.0))
     i = 0
     for bin_ in range(n_bins + 1):
-        store(running, bin_ * 16, total)
+        store(running, bin_ * WIDTH, total)
         end = last[bin_] if bin_ < n_bins else i
         while i < end:
-            total = total + load(rows, order[i] * 16)
+            total = total + load(rows, order[i] * WIDTH)
             i += 1
 
 
@@ -80,16 +81,31 @@ def _narrow_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Ar
 def _running_sum(
     order: Array, last: Array, n_bins: int, more: int, rows: Array, running: Array
 ) -> None:
-    """Running sums, continued for ``more`` bins around the end of the cycle; rows (m, lanes)."""
-    lanes = rows.shape[1]
-    if lanes == WIDE:
+    """Running sums, continued for ``more`` bins around the end of the cycle.
+
+    rows (m, lanes) to running (lanes / 16, bins, 16): what one vector needs lies together.
+    """
+    if rows.shape[1] == WIDE:
         _wide_sum(order, last, n_bins, rows, running)
     else:
         _narrow_sum(order, last, n_bins, rows, running)
-    for o in range(0, lanes, WIDTH):
-        total = load(running, n_bins * lanes + o)
+    for block in range(running.shape[0]):
+        total = load(running[block], n_bins * WIDTH)
         for b in range(1, more + 1):
-            store(running, (n_bins + b) * lanes + o, total + load(running, b * lanes + o))
+            place = b * WIDTH
+            later = total + load(running[block], place)
+            store(running[block], n_bins * WIDTH + place, later)
+
+
+@njit(cache=True, nogil=True)
+def _share_sum(order: Array, last: Array, n_bins: int, share: Array, running: Array) -> None:
+    """Running sums of common weights over the bins, continued around the end of the cycle."""
+    total, i = 0.0, 0
+    for b in range(running.shape[0]):
+        running[b] = total if b <= n_bins else total + running[b - n_bins]
+        while b < n_bins and i < last[b]:
+            total += share[order[i]]
+            i += 1
 
 
 @njit(cache=True, nogil=True)
@@ -108,21 +124,20 @@ def box_scales(
     """
     most = bins.max()
     scales = np.zeros((order.shape[0], widths.shape[0], most), np.float32)
-    running = np.empty(most + widths.max() + 1)
     for k in range(order.shape[0]):
-        n_bins, total, i = bins[k], 0.0, 0
-        for b in range(n_bins + widths.max() + 1):
-            running[b] = total if b <= n_bins else total + running[b - n_bins]
-            while b < n_bins and i < last[k, b]:
-                total += share[order[k, i]]
-                i += 1
+        running = np.empty(bins[k] + widths.max() + 1)
+        _share_sum(order[k], last[k], bins[k], share, running)
         for w in range(widths.shape[0]):
-            for b in range(0, n_bins, steps[w]):
-                r = running[b + widths[w]] - running[b]
-                held = max(r * (1.0 - r), 1e-30)
-                good = (r >= least) & (r < FULLEST)
-                scales[k, w, b] = 1.0 / np.sqrt(held) if good else 0.0
+            _scale_row(running[: bins[k]], running[widths[w] :], least, scales[k, w])
     return scales
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scale_row(first: Array, second: Array, least: float, scales: Array) -> None:
+    for b in range(first.shape[0]):
+        r = second[b] - first[b]
+        value = 1.0 / np.sqrt(max(r * max(1.0 - r, LEAST_OUTSIDE), 1e-30))
+        scales[b] = value if r >= least else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -138,19 +153,19 @@ def common_boxes(
 ) -> None:
     """Largest SR of all boxes into ``best`` (k, stars), weights common; rows (groups, m, lanes)."""
     lanes = rows.shape[2]
-    running = np.empty((bins.max() + widths.max() + 1, lanes), np.float32)
+    running = np.empty((lanes // WIDTH, bins.max() + widths.max() + 1, WIDTH), np.float32)
     for g in range(rows.shape[0]):
         for k in range(order.shape[0]):
             _running_sum(order[k], last[k], bins[k], widths.max(), rows[g], running)
-            for o in range(0, lanes, WIDTH):
+            for block in range(running.shape[0]):
+                sums = running[block]
                 found = spread(np.float32(0.0))
                 for w in range(widths.shape[0]):
-                    further = widths[w] * lanes
+                    further = widths[w] * WIDTH
                     for b in range(0, bins[k], steps[w]):
-                        place = b * lanes + o
-                        dip = load(running, place) - load(running, place + further)
+                        dip = load(sums, b * WIDTH) - load(sums, b * WIDTH + further)
                         found = larger(dip * spread(scales[k, w, b]), found)
-                store(best[k], g * lanes + o, found)
+                store(best[k], g * lanes + block * WIDTH, found)
 
 
 @njit(cache=True, nogil=True)
@@ -168,43 +183,36 @@ def general_boxes(
     """Largest SR² of all boxes into ``best`` (k, stars), each star with its own weights."""
     lanes = rows.shape[2]
     size = bins.max() + widths.max() + 1
-    product = np.empty((size, lanes), np.float32)
-    share = np.empty((size, lanes), np.float32)
+    product = np.empty((lanes // WIDTH, size, WIDTH), np.float32)
+    share = np.empty((lanes // WIDTH, size, WIDTH), np.float32)
     for g in range(rows.shape[0]):
         for k in range(order.shape[0]):
             _running_sum(order[k], last[k], bins[k], widths.max(), rows[g], product)
             _running_sum(order[k], last[k], bins[k], widths.max(), shares[g], share)
-            for o in range(0, lanes, WIDTH):
-                floor = load(least, g * lanes + o)
-                _best_of_row(product, share, bins[k], widths, steps, floor, o, best[k], g)
+            for block in range(product.shape[0]):
+                place = g * lanes + block * WIDTH
+                floor = load(least, place)
+                found = _best_box(product[block], share[block], bins[k], widths, steps, floor)
+                store(best[k], place, found)
 
 
 @njit(cache=True, nogil=True)
-def _best_of_row(
-    product: Array,
-    share: Array,
-    n_bins: int,
-    widths: Array,
-    steps: Array,
-    least: Any,
-    offset: int,
-    best: Array,
-    group: int,
-) -> None:
+def _best_box(
+    product: Array, share: Array, n_bins: int, widths: Array, steps: Array, least: Any
+) -> Any:
     """Best box of 16 stars. Fractions are compared crosswise: divisions would cost the most."""
-    lanes = product.shape[1]
     zero, one = spread(np.float32(0.0)), spread(np.float32(1.0))
-    fullest = spread(np.float32(FULLEST))
+    emptiest = spread(np.float32(LEAST_OUTSIDE))
     above, below = zero, one
     for w in range(widths.shape[0]):
-        further = widths[w] * lanes
+        further = widths[w] * WIDTH
         for b in range(0, n_bins, steps[w]):
-            place = b * lanes + offset
+            place = b * WIDTH
             dip = larger(load(product, place) - load(product, place + further), zero)
             held = load(share, place + further) - load(share, place)
-            dip = where_above(least, held, zero, where_above(fullest, held, dip, zero))
-            square, outside = dip * dip, held * (one - held)
+            dip = where_above(least, held, zero, dip)
+            square, outside = dip * dip, held * larger(one - held, emptiest)
             new, old = square * below, above * outside
             above = where_above(new, old, square, above)
             below = where_above(new, old, outside, below)
-    store(best, group * lanes + offset, above / below)
+    return above / below
