@@ -30,7 +30,8 @@ EPOCH_NODES: Final = np.array([60.0, 110.0, 210.0, 400.0, 800.0])
 GROWTH_NODES: Final = np.array([1.01, 1.06, 1.3])
 DOUBT_NODES: Final = np.array([0.002, 0.015, 0.05, 0.12, 0.3])
 LOG10_P: Final = np.array([0.0, -0.3, -0.6, -1.0, -1.5, -2.0, -2.5])
-TAIL_FROM: Final = 10.0**-1.5  # exceedances of this quantile give the slope of the tail
+TAIL_FROM: Final = 1e-2  # exceedances of this quantile give the slope of the tail
+TAIL_PRIOR: Final = 30  # exceedances of the mean slope that are added to a cell's own
 FEWEST: Final = 2000  # curves of a cell of the table; else it copies the cell of less growth
 LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
@@ -73,7 +74,10 @@ def look_at_chunk(seed: int, chunk: int) -> NullRecords:
     for _ in range(CHUNK_PANELS):
         drawn = draw_panel(rng)
         panel = prepare_panel(drawn.time, drawn.flux, drawn.flux_err)
-        scores = search_panel(panel, settings).scores
+        search = search_panel(panel, settings)
+        if not search.boxes.count:  # too short for any period: nothing is looked for
+            continue
+        scores = search.scores
         kept = drawn.is_null & np.isfinite(panel.level)
         columns = (
             scores.box, scores.wave,
@@ -150,6 +154,7 @@ def _tail(records: NullRecords, name: str) -> Tail:
     order = np.argsort(number, kind="stable")
     ends = np.searchsorted(number[order], np.arange(np.prod(shape) + 1))
     knots, slope = np.zeros((*shape, len(LOG10_P))), np.ones(shape)
+    usual = _mean_excess(score, np.empty(0))
     for k, (i, j, d) in enumerate(np.ndindex(*shape)):
         chosen = score[order[ends[k] : ends[k + 1]]]
         if len(chosen) < FEWEST and (d or j):
@@ -157,9 +162,14 @@ def _tail(records: NullRecords, name: str) -> Tail:
             knots[i, j, d], slope[i, j, d] = knots[other], slope[other]
             continue
         knots[i, j, d] = np.quantile(chosen, 1.0 - 10.0**LOG10_P)
-        start = np.quantile(chosen, 1.0 - TAIL_FROM)
-        slope[i, j, d] = 1.0 / (np.log(10.0) * np.mean(chosen[chosen > start] - start))
+        slope[i, j, d] = 1.0 / (np.log(10.0) * _mean_excess(chosen, np.full(TAIL_PRIOR, usual)))
     return Tail(np.maximum.accumulate(knots, axis=-1), slope)
+
+
+def _mean_excess(score: Array, prior: Array) -> float:
+    """Mean of what scores have above their quantile of ``TAIL_FROM``, the prior's added."""
+    start = np.quantile(score, 1.0 - TAIL_FROM)
+    return float(np.mean(np.append(score[score > start] - start, prior)))
 
 
 def _nearest(nodes: Array, value: Array) -> Array:

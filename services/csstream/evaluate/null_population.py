@@ -11,7 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SAMPLINGS: Final = ("dense", "gaps", "orbit", "sparse", "nightly")
-SAMPLING_SHARES: Final = (0.32, 0.26, 0.22, 0.18, 0.02)
+SAMPLING_SHARES: Final = (0.325, 0.265, 0.22, 0.185, 0.005)
 NOISES: Final = ("white", "red", "mixed")
 NOISE_SHARES: Final = (0.4, 0.35, 0.25)
 STARS: Final = 128
@@ -21,6 +21,8 @@ ORBIT: Final = 95.0 / 1440.0  # [day]
 EPOCHS: Final = (40, 1100)
 EPOCH_SLOPE: Final = -0.6  # of the number of panels per unit of log epochs: long ones are costly
 MOST_NIGHTS: Final = 250
+SHORTEST_SPAN: Final = 0.4  # [day] two of the shortest period
+MISSING_SHARE: Final = 0.5  # of the panels: up to 4 % of the points of each star are missing
 HEAVY_SHARE: Final = 0.15  # of the panels: noise of Student's t with 6 degrees of freedom
 
 
@@ -43,6 +45,8 @@ def draw_panel(
     sampling = sampling or str(rng.choice(SAMPLINGS, p=SAMPLING_SHARES))
     noise = noise or str(rng.choice(NOISES, p=NOISE_SHARES))
     time = draw_times(rng, sampling)
+    while time[-1] - time[0] < SHORTEST_SPAN:
+        time = draw_times(rng, sampling)
     sigma = np.exp(rng.uniform(np.log(0.003), np.log(0.1), STARS))[:, None]
     breathing = np.exp(0.15 * rng.normal(size=len(time)) * rng.uniform(0.0, 1.0))
     error = sigma * breathing
@@ -52,7 +56,8 @@ def draw_panel(
         flux[star] += draw_signal(rng, time, float(sigma[star, 0]))
     common = 0.002 * rng.normal(size=len(time)) * rng.uniform(0.0, 1.0)
     flux = (1.0 + flux) * (1.0 + common)
-    flux[rng.random(flux.shape) < rng.uniform(0.0, 0.04)] = np.nan
+    if rng.random() < MISSING_SHARE:
+        flux[rng.random(flux.shape) < rng.uniform(0.0, 0.04)] = np.nan
     stated = error * np.exp(rng.uniform(-0.2, 0.2, (STARS, 1)))
     return NullPanel(time, flux, stated, ~variable, sampling, noise)
 

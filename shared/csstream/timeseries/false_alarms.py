@@ -113,7 +113,7 @@ def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth
 def _read(knots: Array, slope: Array, log10_p: Array, score: Array) -> Array:
     """Interpolate log10 p in rows of knots (n, k), rising; linear beyond the last."""
     rows = np.arange(len(score))
-    k = np.clip((knots <= score[:, None]).sum(axis=1) - 1, 0, knots.shape[1] - 2)
+    k = np.clip((knots < score[:, None]).sum(axis=1) - 1, 0, knots.shape[1] - 2)
     low, high = knots[rows, k], knots[rows, k + 1]
     part = np.clip((score - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)
     inside = log10_p[k] + part * (log10_p[k + 1] - log10_p[k])
