@@ -1,4 +1,4 @@
-"""``csstream reference``: make, look at and compare the fixed list of a field's stars."""
+"""``csstream reference``: make, look at, compare and measure the fixed list of a field."""
 
 from __future__ import annotations
 
@@ -91,6 +91,34 @@ def build(
     if older is not None:
         table = output[0].with_name(f"{output[0].stem}-match.ecsv")
         _match(older, found, table)
+
+
+@app.command()
+def measure(
+    reference: Annotated[Path, typer.Argument(help="A reference catalogue, .parquet.")],
+    frames: Annotated[list[Path], typer.Argument(help="FITS frames of its field and band.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Light curves, .parquet: a row per measurement.")
+    ],
+    instrument: Annotated[
+        str | None,
+        typer.Option(help="Name of a shipped instrument, or a TOML file. Default: the list's."),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=0, help="CPU cores to use; 0: all. The result is the same.")
+    ] = 0,
+) -> None:
+    """Measure a list's stars in many frames: light curves, without any Kafka.
+
+    Every star of the list that lies on a frame gets a flux, seen or not, at the list's zero point.
+    `csstream examine` reads the result.
+    """
+    if output.suffix.lower() != ".parquet":
+        raise typer.BadParameter(f"{output}: the name must end in .parquet")
+    found = _read(reference)
+    telescope = _instrument(frames, instrument or found.instrument)
+    rows = _series(frames, telescope, found, output, threads or _cores())
+    typer.echo(f"{rows} measurements of {len(found.stars)} stars: {output}")
 
 
 @app.command()
@@ -210,6 +238,29 @@ def _build(
                 skip=lambda text: typer.echo(text, err=True),
             )
     except (FrameError, InferenceError, TooManyStarsError, ValueError) as error:
+        _fail(error)
+
+
+def _series(
+    paths: list[Path], instrument: Any, found: ReferenceCatalogue, output: Path, threads: int
+) -> int:
+    from csstream.imaging.measure_settings import MeasureSettings
+    from csstream.imaging.psf.pixel_psf import psf_from_instrument
+    from csstream.imaging.reference.frame_files import FrameFiles
+    from csstream.imaging.reference.series import measure_series, write_series
+
+    try:
+        with progress_bar("frames") as update:
+            epochs = measure_series(
+                FrameFiles(paths, instrument),
+                found,
+                nominal_psf=psf_from_instrument(instrument),
+                settings=MeasureSettings(threads=threads),
+                progress=update,
+                skip=lambda text: typer.echo(text, err=True),
+            )
+            return write_series(output, epochs)
+    except OSError as error:
         _fail(error)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from csstream.imaging.errors import FrameError
 from csstream.imaging.finding.classical import ClassicalStrategy
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.measure_settings import MeasureSettings
@@ -10,7 +11,7 @@ from csstream.imaging.psf.pixel_psf import moffat_psf
 from csstream.imaging.reference.association import Finds, StarList, average
 from csstream.imaging.reference.frames_measured import measure_all
 from csstream.imaging.reference.neighbours import overlap_profile, strongest_neighbour
-from csstream.imaging.reference.plane import FrameMap, aligned, reference_plane
+from csstream.imaging.reference.plane import FrameMap, Points, aligned, reference_plane
 from csstream.imaging.reference.stack import Stacker
 
 
@@ -21,7 +22,7 @@ def test_finds_of_one_star_meet():
     for _ in range(9):
         order = rng.permutation(40)
         dx, dy = rng.normal(0.0, 0.05, (2, 40))
-        star = stars.take((x + dx)[order], (y + dy)[order], np.full(40, 0.05), 0.5)
+        star = stars.take((x + dx)[order], (y + dy)[order], np.full(40, 0.05), np.ones(40), 0.5)
         assert np.array_equal(np.sort(star), np.arange(40))
     assert stars.x.size == 40
     assert np.std(np.sort(stars.x) - x) == pytest.approx(0.05 / 3.0, rel=0.3)
@@ -65,11 +66,32 @@ def test_the_plane_takes_up_shift_and_rotation(frames):
     turn = 4e-4
     u = 0.4 + x - turn * y
     v = -0.3 + y + turn * x
-    found = aligned(FrameMap(frames[0].wcs, plane), (x, y), (u, v))
+    found = aligned(FrameMap(frames[0].wcs, plane), Points(x, y, u), Points(u, v, u))
     px, py = found.to_plane(x, y)
     assert max(np.abs(px - u).max(), np.abs(py - v).max()) < 1e-5
     back_x, back_y = found.to_frame(px, py)
     assert max(np.abs(back_x - x).max(), np.abs(back_y - y).max()) < 1e-5
+
+
+def test_a_wcs_that_is_off_by_many_pixels_is_corrected(frames):
+    plane = reference_plane(frames[0].wcs, frames[0].shape)
+    rng = np.random.default_rng(8)
+    x, y = rng.uniform(0.0, 140.0, (2, 60))
+    light = rng.uniform(1.0, 9.0, 60)
+    found = aligned(
+        FrameMap(frames[0].wcs, plane), Points(x, y, light), Points(x + 31.0, y - 8.5, light)
+    )
+    px, py = found.to_plane(x, y)
+    assert max(np.abs(px - x - 31.0).max(), np.abs(py - y + 8.5).max()) < 1e-5
+
+
+def test_another_field_is_not_registered(frames):
+    plane = reference_plane(frames[0].wcs, frames[0].shape)
+    rng = np.random.default_rng(9)
+    one, two = (Points(*rng.uniform(0.0, 140.0, (2, 40)), np.arange(40.0)) for _ in range(2))
+    with pytest.raises(FrameError) as caught:
+        aligned(FrameMap(frames[0].wcs, plane), one, two)
+    assert caught.value.reason == "not_registered"
 
 
 def stack_of(frames, skip_noise=None):

@@ -52,8 +52,9 @@ class StarList:
 
     def __init__(self) -> None:
         self.x, self.y, self.weight = np.empty(0), np.empty(0), np.empty(0)
+        self.brightness = np.empty(0)  # as first seen
 
-    def take(self, x: Float, y: Float, error: Float, radius: float) -> Int:
+    def take(self, x: Float, y: Float, error: Float, brightness: Float, radius: float) -> Int:
         """Match the finds of one frame (n,) and add the new ones; return their stars (n,)."""
         weight = 1.0 / (error**2 + POSITION_FLOOR**2)
         mine, theirs, _ = match_pixels(x, y, self.x, self.y, radius)
@@ -69,6 +70,7 @@ class StarList:
         self.x = np.concatenate([self.x, x[fresh]])
         self.y = np.concatenate([self.y, y[fresh]])
         self.weight = np.concatenate([self.weight, weight[fresh]])
+        self.brightness = np.concatenate([self.brightness, brightness[fresh]])
         return star
 
 

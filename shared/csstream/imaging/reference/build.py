@@ -33,7 +33,7 @@ from csstream.imaging.reference.frames_measured import (
 )
 from csstream.imaging.reference.listing import completed
 from csstream.imaging.reference.naming import named
-from csstream.imaging.reference.plane import FrameMap, aligned, reference_plane
+from csstream.imaging.reference.plane import FrameMap, Points, aligned, reference_plane
 from csstream.imaging.reference.stack import Stack, Stacker
 from csstream.imaging.reference.stack_measured import measure_stack
 from csstream.imaging.source_table import SourceTable
@@ -105,7 +105,7 @@ def build_reference(
         progress=progress,
         skip=skip,
     )
-    placed, averages = on_one_plane(looks, s)
+    placed, averages = on_one_plane(looks, s, skip)
     stack = _stacked(chosen, placed, s)
     shown = frames_that_show(placed, averages.x, averages.y)
     deep = measure_stack(stack, strategy, averages, shown, s)
@@ -134,19 +134,22 @@ def _central(deep: Measured) -> PixelPsf:
     return deep.psf.central
 
 
-def on_one_plane(looks: list[Look], s: BuildSettings) -> tuple[list[Placed], Averages]:
+def on_one_plane(looks: list[Look], s: BuildSettings, skip: Skip) -> tuple[list[Placed], Averages]:
     """Bring all frames to the plane and the zero point of the best one, best frame first."""
     best_first = sorted(looks, key=lambda look: (-look.weight, look.index))
     best = best_first[0]
     plane = reference_plane(best.measured.wcs, best.shape)
-    stars, placed, rows = StarList(), [], []
-    for number, look in enumerate(best_first):
-        place = FrameMap(look.measured.wcs, plane)
-        if number:
-            place = aligned(place, _bright(look.measured.sources), (stars.x, stars.y))
+    stars, placed = StarList(), list[Placed]()
+    rows: list[Finds] = []
+    for look in best_first:
+        try:
+            place = _place(look, plane, stars)
+        except FrameError as error:
+            skip(f"{look.name} is left out: {error.reason}: {error}")
+            continue
         factor = 10.0 ** (0.4 * (best.measured.zero_point - look.measured.zero_point))
         placed.append(Placed(look, place, factor))
-        rows.append(_finds(placed[-1], number, stars, s))
+        rows.append(_finds(placed[-1], len(rows), stars, s))
     finds = Finds(**{name: np.concatenate([vars(r)[name] for r in rows]) for name in vars(rows[0])})
     factors = _tied(finds, average(finds, stars.x.size), len(placed))
     placed = [replace(p, factor=p.factor * f) for p, f in zip(placed, factors, strict=True)]
@@ -155,11 +158,21 @@ def on_one_plane(looks: list[Look], s: BuildSettings) -> tuple[list[Placed], Ave
     return placed, average(tied, stars.x.size)
 
 
-def _bright(sources: SourceTable) -> tuple[Float, Float]:
+def _place(look: Look, plane: Any, stars: StarList) -> FrameMap:
+    """Return a frame's map to the plane; the first frame's stars are where its WCS says."""
+    place = FrameMap(look.measured.wcs, plane)
+    if not stars.x.size:
+        return place
+    return aligned(
+        place, _bright(look.measured.sources), Points(stars.x, stars.y, stars.brightness)
+    )
+
+
+def _bright(sources: SourceTable) -> Points:
     clean = (sources.flags & int(UNRELIABLE)) == 0
     clean &= sources.flux > ALIGNING_SNR * sources.flux_err
     rows = np.flatnonzero(clean)[:ALIGNING_STARS]
-    return sources.x[rows], sources.y[rows]
+    return Points(sources.x[rows], sources.y[rows], sources.flux[rows])
 
 
 def _finds(placed: Placed, number: int, stars: StarList, s: BuildSettings) -> Finds:
@@ -171,7 +184,7 @@ def _finds(placed: Placed, number: int, stars: StarList, s: BuildSettings) -> Fi
     error = np.sqrt(0.5 * (sources.x_err**2 + sources.y_err**2))
     radius = max(s.match_radius_fwhm * fwhm, s.merge_radius)
     return Finds(
-        star=stars.take(x, y, error, radius),
+        star=stars.take(x, y, error, sources.flux * placed.factor, radius),
         frame=np.full(len(sources), number, np.int64),
         x=x,
         y=y,

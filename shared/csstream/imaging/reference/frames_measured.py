@@ -54,6 +54,7 @@ class Look:
     """One frame's measurement, without its pixels."""
 
     index: int  # in the sequence given
+    name: str  # for people
     measured: Measured  # without its PSF, whose tables take megabytes
     psf: PixelPsf | None  # in the middle of the frame
     shape: tuple[int, int]
@@ -129,6 +130,7 @@ def _look(
     central = None if found.psf is None else found.psf.central
     return Look(
         index,
+        frame_name(frames, index),
         replace(found, psf=None),
         None if central is None else PixelPsf(central.samples, central.oversampling),
         frame.shape,

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from csstream.imaging.matching import match_pixels
-from csstream.imaging.registration import Affine, wcs_from_registration
+from csstream.imaging.registration import Affine, register, wcs_from_registration
 from csstream.imaging.sky import pixel_positions, sky_positions
 
 Float = npt.NDArray[np.float64]
@@ -19,6 +19,7 @@ Float = npt.NDArray[np.float64]
 UNCHANGED = Affine(np.eye(2), np.zeros(2))
 WIDE, NARROW = 1.5, 0.5  # [pixel] of matches: where the WCS says, and where the fit says
 CLIP = 3.0  # [median residual]
+LEAST_KNOWN = 0.4  # of a frame's bright stars that are found where its WCS says
 LEAST_FOR_AFFINE = 12
 LEAST_FOR_SHIFT = 3
 
@@ -51,29 +52,58 @@ def reference_plane(wcs: Any, shape: tuple[int, int]) -> Any:
     return WCS(fits.Header(plane.to_header()), naxis=2)
 
 
-def aligned(start: FrameMap, own: tuple[Float, Float], other: tuple[Float, Float]) -> FrameMap:
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Stars to be laid over each other: places (n,) [pixel] and brightness (n,), any unit."""
+
+    x: Float
+    y: Float
+    brightness: Float
+
+
+def aligned(start: FrameMap, own: Points, other: Points) -> FrameMap:
     """Correct a frame's map so that its stars fall on those of the plane.
 
     Parameters
     ----------
-    own : (x, y), each (n,) [pixel]
+    own : Points, (n,)
         Bright clean stars in the frame.
-    other : (x, y), each (m,) [pixel]
+    other : Points, (m,)
         Stars of the plane.
+
+    Raises
+    ------
+    FrameError
+        ``not_registered``: the WCS is off by more than a pixel, and the pattern of the stars is
+        not found on the plane either.
 
     Notes
     -----
     Least squares, clipped. A dozen common stars give an affine map, three a shift; with fewer
     the frame's WCS is taken as it is.
     """
-    px, py = start.to_plane(*own)
+    px, py = start.to_plane(own.x, own.y)
     found = UNCHANGED
+    if _is_off(px, py, other):
+        found = register(px, py, own.brightness, other.x, other.y, other.brightness)
     for radius in (WIDE, NARROW, NARROW):
         x, y = found.apply(px, py)
-        mine, theirs, _ = match_pixels(x, y, other[0], other[1], radius)
+        mine, theirs, _ = match_pixels(x, y, other.x, other.y, radius)
         source = np.column_stack([px[mine], py[mine]])
-        found = _fitted(source, np.column_stack([other[0][theirs], other[1][theirs]]))
+        found = _fitted(source, np.column_stack([other.x[theirs], other.y[theirs]]))
     return FrameMap(start.wcs, start.plane, found)
+
+
+def _is_off(x: Float, y: Float, other: Points) -> bool:
+    """Tell whether most stars of a frame, where its WCS puts them, are not on the plane."""
+    if not (x.size and other.x.size):
+        return False
+    inside = (x > other.x.min()) & (x < other.x.max()) & (y > other.y.min()) & (y < other.y.max())
+    known, _, _ = match_pixels(x[inside], y[inside], other.x, other.y, WIDE)
+    expected = int(np.count_nonzero(inside))
+    return x.size >= LEAST_FOR_SHIFT and (
+        expected < LEAST_FOR_SHIFT or known.size < LEAST_KNOWN * expected
+    )
 
 
 def _fitted(source: Float, target: Float) -> Affine:
