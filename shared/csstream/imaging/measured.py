@@ -94,8 +94,9 @@ def tie(measured: Measured, reference: ReferenceStars) -> Measured:
 
 def depth_of(sources: SourceTable, zero_point: float) -> float:
     """Return the five-sigma magnitude from the errors of the fainter half."""
-    if len(sources) < 4:
+    known = np.isfinite(sources.flux) & np.isfinite(sources.flux_err)
+    if np.count_nonzero(known) < 4:
         return math.nan
-    faint = sources.flux <= np.median(sources.flux)
-    noise = float(np.nanmedian(sources.flux_err[faint]))
+    flux, error = sources.flux[known], sources.flux_err[known]
+    noise = float(np.median(error[flux <= np.median(flux)]))
     return zero_point - 2.5 * math.log10(5.0 * noise) if noise > 0.0 else math.nan

@@ -190,10 +190,11 @@ def star_quality(
     low: int,
     high: int,
 ) -> None:
-    """Write (n, 4), what tells how far each star of the tiles ``[low, high)`` can be trusted.
+    """Write (n, 5), what tells how far each star of the tiles ``[low, high)`` can be trusted.
 
     Columns: mean chi2 of a pixel in the core; largest positive residual at the centre [sigma];
-    light of other stars that the fit had to tell apart [flux]; unmasked share of the information.
+    light of other stars that the fit had to tell apart [flux]; unmasked share of the information;
+    by what share its flux's variance grows with each electron of its own [1/flux].
     ``model`` holds the stars without background; ``core`` is a radius [pixel].
     """
     widest, local = places.half.max() if places.half.size else 0, local_table(field)
@@ -206,14 +207,19 @@ def star_quality(
             quality[k, 0], quality[k, 1] = _core_chi2(residual, weight, *where, core)
             light = _light(model, weight, stamp, *where, places.half[k])
             quality[k, 2] = light[0] - flux[k] if light[1] > 0.0 else 0.0
-            quality[k, 3] = light[1]
+            quality[k, 3], quality[k, 4] = light[1], light[2]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _light(model: Any, weight: Any, stamp: Any, x: int, y: int, h: int) -> tuple[float, float]:
-    """Return the flux of all stars through one's profile, and the usable share of the latter."""
+def _light(
+    model: Any, weight: Any, stamp: Any, x: int, y: int, h: int
+) -> tuple[float, float, float]:
+    """Return the flux of all stars through one's profile, and the usable share of the latter.
+
+    And Σ w²P³ / Σ wP², by which the variance of a flux grows with the star's own photons.
+    """
     side, width, none = 2 * h + 1, compiled_row_width(h), np.float32(0.0)
-    mixed, seen, whole = none, none, none
+    mixed, seen, whole, norm, own = none, none, none, none, none
     for j in range(side):
         row, left = y - h + j, x - h
         profile, stars = stamp[j * width : j * width + side], model[row, left : left + side]
@@ -224,9 +230,12 @@ def _light(model: Any, weight: Any, stamp: Any, x: int, y: int, h: int) -> tuple
             whole += p * p
             seen += p * used
             mixed += used * stars[i]
+            told = inverse[i] * p * p
+            norm += told
+            own += told * inverse[i] * p
     if not seen > none:
-        return 0.0, 0.0
-    return float(mixed / seen), float(seen / whole)
+        return 0.0, 0.0, 0.0
+    return float(mixed / seen), float(seen / whole), float(own / norm)
 
 
 @njit(cache=True, nogil=True)

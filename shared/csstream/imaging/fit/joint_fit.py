@@ -23,6 +23,7 @@ __all__ = ["FitResult", "FitSettings", "joint_fit"]
 
 Float = npt.NDArray[np.float64]
 
+LEAST_CHANGE = 0.25  # of a variance, by the photons that a faded star lacks
 UNSETTLED = 0.5  # [sigma] a star whose last step was longer has not converged
 
 
@@ -109,6 +110,8 @@ def _result(state: FitState, used: int) -> FitResult:
     """Compute errors and quality at the solution, in the order that the stars were given in."""
     errors, quality = state.errors(), state.quality()
     errors[quality[:, 3] <= 0.0] = np.nan
+    if state.settings.frozen:  # the weights knew of another flux
+        errors[:, 0] *= np.sqrt(np.maximum(1.0 + quality[:, 4] * state.change(), LEAST_CHANGE))
     moved = np.abs(state.step[:, 0]) > UNSETTLED * errors[:, 0]
     converged = np.zeros(state.total, bool)
     converged[state.order] = ~moved & np.isfinite(errors[:, 0])

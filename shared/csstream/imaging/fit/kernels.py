@@ -241,6 +241,28 @@ def residual_and_weight(
 
 
 @njit(cache=True, nogil=True)
+def residual_alone(
+    image: Single,
+    mask: npt.NDArray[np.bool_],
+    background: Single,
+    model: Single,
+    residual: Single,
+    low: int,
+    high: int,
+) -> None:
+    """Write image − sky − stars as :func:`residual_and_weight`, and leave the weights alone."""
+    ny, nx = image.shape
+    margin_y, margin_x = (model.shape[0] - ny) // 2, (model.shape[1] - nx) // 2
+    none = np.float32(0.0)
+    for j in range(low, high):
+        pixels, sky, bad = image[j], background[j], mask[j]
+        stars = model[j + margin_y, margin_x : margin_x + nx]
+        out = residual[j + margin_y, margin_x : margin_x + nx]
+        for i in range(nx):
+            out[i] = none if bad[i] else pixels[i] - sky[i] - stars[i]
+
+
+@njit(cache=True, nogil=True)
 def scale_weight(weight: Single, noise_scale: Single, low: int, high: int) -> None:
     """Divide the weight of rows ``[low, high)`` of the image by the square of ``noise_scale``."""
     ny, nx = noise_scale.shape

@@ -58,6 +58,7 @@ class FitState:
         self.scene, self.psf, self.settings, self.workers = scene, psf, settings, workers
         self.background = np.array(scene.background, np.float32)
         self.noise2 = max(scene.read_noise, 0.1) ** 2
+        self.weighted = False  # whether there are weights yet
         self.fwhm = psf.fwhm
         thinned = self.background[::8, ::8]
         self.level = max(float(np.median(thinned)), 0.0) if thinned.size else 0.0
@@ -168,12 +169,13 @@ class FitState:
         """Render the stars; from them the residual and the weights.
 
         Within the fit stamps the model is always new; what bright stars shed beyond theirs
-        hardly changes, and is renewed only if ``wings``.
+        hardly changes, and is renewed only if ``wings``. Frozen weights are those of the start.
         """
         if wings:
             x, y, flux = (v[self.wide] for v in self.solution())
             self.wings.renew(x + self.margin, y + self.margin, flux, self.stale)
         self.workers.run(self._expose, self.bands)
+        self.weighted = True
 
     def _expose(self, first: int, last: int, low: int, high: int) -> None:
         """Make model, residual and weights of the rows [low, high), margin included."""
@@ -182,6 +184,10 @@ class FitState:
         kernels.add_stars(self.model, *stars, first, last, low, high)
         scene, rows = self.scene, self.background.shape[0]
         part = max(low - self.margin, 0), min(high - self.margin, rows)
+        if self.weighted and self.settings.frozen:
+            images = (scene.image, scene.mask, self.background, self.model, self.residual)
+            kernels.residual_alone(*images, *part)
+            return
         sky = (self.background, self.model, self.noise2, self.settings.psf_error)
         out = (self.residual, self.weight)
         kernels.residual_and_weight(scene.image, scene.mask, *sky, *out, *part)
@@ -257,8 +263,8 @@ class FitState:
         return errors
 
     def quality(self) -> Float:
-        """What tells how far the sorted stars can be trusted, (n, 4)."""
-        quality = np.zeros((self.order.size, 4))
+        """What tells how far the sorted stars can be trusted, (n, 5)."""
+        quality = np.zeros((self.order.size, 5))
         images = (self.residual, self.model, self.weight)
         stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)
         out = (max(self.fwhm, 1.5), quality)
@@ -266,6 +272,10 @@ class FitState:
             lambda *part: fit_errors.star_quality(*images, *stars, *out, *part), self.tile_parts
         )
         return quality
+
+    def change(self) -> Float:
+        """How much the sorted stars' fluxes differ from where they started, (n,)."""
+        return self.flux - self.start[2][self.order]
 
     def solution(self) -> tuple[Float, Float, Float]:
         """x, y [pixel] and flux of all stars, in the order given."""

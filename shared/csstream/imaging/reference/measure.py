@@ -36,7 +36,7 @@ from csstream.imaging.source_table import MAG_PER_RELATIVE_FLUX, SourceTable
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
-CG_TOLERANCE = 0.1  # of each of the iterations, whose errors multiply
+CG_TOLERANCE = 0.03  # of each of the iterations, whose errors multiply
 
 
 def measure_listed(
