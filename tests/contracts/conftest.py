@@ -65,8 +65,8 @@ def measurements() -> Measurements:
         match_radius_arcsec=0.1,
         margin_arcsec=2.0,
         model="pnet-csst-i 1234abcd",
-        reference_version="",
-        object_id=np.zeros(n, np.int64),
+        reference_version="0123456789abcdef",
+        object_id=np.array([104857600000001, 104857600000002, 0]),
         ra=np.array([266.4, 266.41, 266.42]),
         dec=np.array([-29.0, -29.01, -29.02]),
         x=np.array([0.0, 511.25, 999.5]),
@@ -77,6 +77,7 @@ def measurements() -> Measurements:
         flux_err=np.array([0.1, 0.1, 900.0], np.float32),
         probability=np.array([0.9, 0.5, NAN], np.float32),
         flags=np.array([0, 1, 6], np.int32),
+        reference_family="fedcba9876543210",
         **FIELD,
     )
 

@@ -14,7 +14,7 @@ from csstream.detection.catalogues import CatalogueShelf
 from csstream.detection.claim_check import ClaimChecker
 from csstream.imaging.reference.catalogue import ReferenceCatalogue, ReferenceStarTable
 from csstream.imaging.reference.files import write_reference
-from csstream.imaging.reference.identity import cells_of, version_of
+from csstream.imaging.reference.identity import cells_of, sealed
 from csstream.imaging.registration import nominal_wcs
 
 
@@ -41,7 +41,7 @@ def catalogue(n=3, **changes) -> ReferenceCatalogue:
     made = ReferenceCatalogue(version="", stars=stars, **(facts | changes))
     used = np.array([[cell, n] for cell in np.unique(made.stars.object_id >> 20)])
     made = replace(made, used=used)
-    return replace(made, version=version_of(made))
+    return sealed(made)
 
 
 def claim_of(path) -> ClaimCheck:

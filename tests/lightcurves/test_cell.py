@@ -129,7 +129,10 @@ def test_examinations_count_from_one_and_closing_comes_once(batch):
 
 @pytest.mark.parametrize(
     ("change", "name"),
-    [({"band": "g"}, "band"), ({"reference_version": "r2"}, "reference_version")],
+    [
+        ({"band": "g"}, "band"),
+        ({"reference_version": "r2", "reference_family": "r2"}, "reference_version"),
+    ],
 )
 def test_bands_and_references_have_curves_of_their_own(batch, change, name):
     """Each is what it would be alone, but for the ids and the numbers of its panels."""
@@ -150,6 +153,33 @@ def test_bands_and_references_have_curves_of_their_own(batch, change, name):
             np.testing.assert_array_equal(panel.flux, expected.flux)
             np.testing.assert_array_equal(panel.object_id % 2**48, expected.object_id)
     assert cell.epochs == 24
+
+
+def test_a_rebuilt_reference_goes_on_with_the_curves_of_its_family(batch):
+    def measured(visit, version, numbers):
+        ids = (CELL << 20) + np.array(numbers)
+        named = {"reference_version": version, "reference_family": "v1", "object_id": ids}
+        place = 1e-3 * np.arange(len(numbers))
+        return batch(CELL, visit, RA + place, DEC + place, 100.0 * np.array(numbers), **named)
+
+    first = [measured(visit, "v1", [1, 2]) for visit in (1, 2, 3)]
+    rebuilt = [measured(visit, "v2", [1, 2, 3]) for visit in (4, 5)]  # one star more
+    _, (panel,) = closed([*first, *rebuilt])
+    assert (panel.object_id & (1 << 20) - 1).tolist() == [1, 2, 3]
+    assert np.isfinite(panel.flux).sum(axis=1).tolist() == [5, 5, 2]
+    assert panel.reference_version == "v2"
+
+
+def test_a_rebuilt_reference_goes_on_with_the_same_curves(batch):
+    """It has another version and is of the same family: its numbers mean the same stars."""
+    batches = [
+        replace(each, reference_family="r1", reference_version="r1" if each.visit < 7 else "r2")
+        for each in frames(batch, 12)
+    ]
+    cell, panels = closed(batches)
+    assert len(cell.series) == 1
+    assert panels[0].reference_version == "r2"
+    assert panels[0].flux.shape[1] == 12
 
 
 def test_an_empty_frame_is_an_epoch(batch):

@@ -73,7 +73,7 @@ def _cells(sources: SourceTable) -> Ints:
 def _batch(
     exposure: Exposure, result: FrameResult, margin_arcsec: float, cell: int, rows: Ints
 ) -> Measurements:
-    columns = {
+    columns: dict[str, Any] = {
         name: np.ascontiguousarray(getattr(result.sources, name)[rows], dtype)
         for name, dtype in COLUMNS.items()
     }
@@ -95,6 +95,7 @@ def _batch(
         margin_arcsec=margin_arcsec,
         model=result.model,
         reference_version=result.reference_version,
+        reference_family=result.reference_family,
         object_id=np.ascontiguousarray(result.sources.object_id[rows], np.int64),
         **columns,
     )

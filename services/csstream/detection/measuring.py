@@ -72,6 +72,7 @@ class FrameMeasurer:
             model=LIST_MODEL,
             provider="",
             reference_version=catalogue.version,
+            reference_family=catalogue.family,
         )
 
     def _free(self, exposure: Exposure, image: ClaimCheck, station: Station) -> FrameResult:

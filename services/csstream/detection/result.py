@@ -25,4 +25,5 @@ class FrameResult:
     model: str
     provider: str
     timings: dict[str, float] = field(default_factory=dict)  # [s] by step
+    reference_family: str = ""  # of that catalogue
     reference_version: str = ""  # of the catalogue whose list was measured; empty: none

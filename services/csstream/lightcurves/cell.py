@@ -70,7 +70,7 @@ class Cell:
         before = self.epochs
         sorted_out: dict[SeriesKey, list[Measurements]] = {}
         for batch in sorted(batches, key=lambda batch: batch.detector):
-            key = SeriesKey(batch.instrument, batch.band, batch.reference_version)
+            key = SeriesKey(batch.instrument, batch.band, batch.reference_family)
             if key in self.series or self._start(key):
                 sorted_out.setdefault(key, []).append(batch)
         due = [

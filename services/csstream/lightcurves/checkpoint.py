@@ -85,6 +85,7 @@ def _checkpoint(series: Series) -> bytes:
         "key": list(series.key),
         "visit": series.visit,
         "model": series.model,
+        "reference_version": series.reference_version,
         "open": series.open,
         "dropped": series.curves.dropped,
         "dropped_visit": series.dropped_visit,
@@ -118,6 +119,7 @@ def _restored(number: int, rules: Rules, store: Store, value: bytes) -> Series:
     about = json.loads(header)
     series = Series(number, about["code"], SeriesKey(*about["key"]), rules)
     series.visit, series.model, series.open = about["visit"], about["model"], about["open"]
+    series.reference_version = about["reference_version"]
     series.dropped_visit = about["dropped_visit"]
     series.objects.restore(columns[:_OBJECT_COLUMNS])
     panels, table, slot, epoch, *points = columns[_OBJECT_COLUMNS:]

@@ -69,7 +69,7 @@ def _part(
         flux=points.flux,
         flux_err=points.flux_err,
         flags=points.flags,
-        reference_version=series.key.reference_version,
+        reference_version=series.reference_version,
         model=series.model,
     )
 

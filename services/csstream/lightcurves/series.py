@@ -40,12 +40,13 @@ class Rules:
 class SeriesKey(NamedTuple):
     """What must be the same for points to belong to one curve.
 
-    The version of the reference is part of it, since two references number their stars apart.
+    The family of the reference catalogue is part of it: its rebuilds keep the numbers of their
+    stars, another catalogue numbers them anew.
     """
 
     instrument: str
     band: str
-    reference_version: str
+    reference_family: str
 
 
 class Due(NamedTuple):
@@ -96,6 +97,7 @@ class Series:
         self.curves = Curves()
         self.visit = 0  # the last one taken in
         self.model = ""  # of the latest batch
+        self.reference_version = ""  # of the latest batch
         self.open = False  # epochs since the last end of a sequence
         self.looks: dict[int, Look] = {}
         self.waiting = nothing_waits()
@@ -177,6 +179,7 @@ class Series:
 
     def _absorb(self, batch: Measurements) -> None:
         epoch, self.model, self._kept = self.epochs, batch.model, None
+        self.reference_version = batch.reference_version
         slots = self.objects.take(batch, epoch)
         number = np.where(slots >= 0, self.objects["number"][slots], 0)
         points, own = _points(batch), number > 0

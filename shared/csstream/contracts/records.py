@@ -77,6 +77,7 @@ class Measurements:
     flux_err: Array  # float32 [electron/s]
     probability: Array  # float32
     flags: Array  # int32, see csstream.imaging.frames.flags
+    reference_family: str = ""  # of catalogues whose ids mean the same stars; empty: none
 
 
 @dataclass(frozen=True, kw_only=True)

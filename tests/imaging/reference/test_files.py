@@ -176,6 +176,8 @@ def test_a_changed_list_has_another_version(tmp_path, catalogue):
         ({"used": [[1, 2, 3]]}, "bad_value"),
         ({"used": [[1e300, 2]]}, "bad_value"),
         ({"frames": 4}, "wrong_version"),
+        ({"family": "0123456789abcdef"}, "wrong_version"),
+        ({"family": ""}, "bad_value"),
         ({"wcs": "CTYPE1  = 'RA---SIN'"}, "bad_plane"),
         ({"wcs": "nonsense" * 50}, "bad_plane"),
     ],

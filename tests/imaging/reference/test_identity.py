@@ -87,6 +87,16 @@ def test_two_lists_side_by_side():
     assert np.isnan(found.separation[1:]).all()
 
 
+def test_a_rebuilt_list_stays_in_its_family():
+    first = sealed(listed([10.0], [5.0], [11], [[0, 1]]))
+    assert first.family == first.version
+    assert sealed(replace(first, version="", family="")).version == first.version
+    again = sealed(replace(first, zero_point=26.0))
+    assert again.family == first.version != again.version
+    other = sealed(replace(first, zero_point=26.0, family=""))
+    assert other.family == other.version != again.version
+
+
 def test_every_part_of_a_list_is_in_its_version():
     first = sealed(listed([10.0], [5.0], [11], [[0, 1]]))
     seen = {first.version, sealed(replace(first, band="g")).version}

@@ -84,3 +84,4 @@ class ReferenceCatalogue:
     used: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     """(m, 2): sky cells, and the highest number that a star of each ever had."""
     frames: int = 0  # that it was made of
+    family: str = ""  # version of the first list of which this is a rebuild: ids mean the same

@@ -97,6 +97,7 @@ def _facts(catalogue: ReferenceCatalogue) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": catalogue.version,
+        "family": catalogue.family,
         "instrument": catalogue.instrument,
         "band": catalogue.band,
         "zero_point": float(catalogue.zero_point),
@@ -218,11 +219,14 @@ def _assembled(stars: ReferenceStarTable, facts: dict[str, Any], path: Path) -> 
             stars=stars,
             used=used,
             frames=int(facts["frames"]),
+            family=str(facts["family"]),
         )
     except CatalogueError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CatalogueError("bad_value", f"{path}: bad metadata: {error!r}") from error
+    if not catalogue.family:
+        raise CatalogueError("bad_value", f"{path}: it does not say of which family it is")
     numbers = (catalogue.zero_point, catalogue.fwhm)
     if not all(map(math.isfinite, numbers)) or catalogue.fwhm <= 0 or len(used) > MAX_CELLS:
         raise CatalogueError("bad_value", f"{path}: bad zero point, FWHM or numbers used")

@@ -86,14 +86,21 @@ def numbered(
 
 
 def sealed(catalogue: ReferenceCatalogue) -> ReferenceCatalogue:
-    """Return the catalogue with the version that its content has."""
-    return replace(catalogue, version=version_of(catalogue))
+    """Return the catalogue with the version that its content has.
+
+    One that names no family is the first of its own.
+    """
+    version = version_of(replace(catalogue, version=""))
+    return replace(catalogue, version=version, family=catalogue.family or version)
 
 
 def version_of(catalogue: ReferenceCatalogue) -> str:
     """Return the hash of a list's content: 16 hexadecimal digits of SHA-256."""
     c = catalogue
-    facts = (c.instrument, c.band, float(c.zero_point), float(c.fwhm), int(c.frames))
+    facts: tuple[Any, ...] = (c.instrument, c.band)
+    facts += (float(c.zero_point), float(c.fwhm), int(c.frames))
+    if c.family not in ("", c.version):  # a rebuild; the first of a family is named by this hash
+        facts = (*facts, c.family)
     digest = hashlib.sha256("|".join(map(repr, facts)).encode())
     digest.update(plane_header(c.wcs).encode())
     for entry in fields(ReferenceStarTable):

@@ -56,7 +56,8 @@ def named(
         n_frames=listed.n_frames,
         flags=listed.flags,
     )
-    return sealed(replace(facts, stars=stars, used=used))
+    family = "" if previous is None else previous.family
+    return sealed(replace(facts, stars=stars, used=used, family=family))
 
 
 def pixel_arcsec(wcs: Any) -> float:
