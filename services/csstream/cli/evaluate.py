@@ -8,9 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from csstream.cli.evaluate_classification import classification
+from csstream.cli.evaluate_survey import survey, survey_yield
+
 app = typer.Typer(
     help="Compare measurements with known truth.", no_args_is_help=True, add_completion=False
 )
+
+app.command()(classification)
+app.command()(survey)
+app.command("yield")(survey_yield)
 
 ARMS = ("network+fit", "network", "classical", "classical+fit")
 
