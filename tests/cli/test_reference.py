@@ -10,6 +10,7 @@ from csstream.cli.main import COMMANDS
 from csstream.cli.reference import app
 from csstream.imaging.psf.pixel_psf import moffat_psf
 from csstream.imaging.reference.files import read_reference
+from csstream.timeseries.tables import read_curves
 
 
 def frame_file(path, stars, shift, seed):
@@ -95,6 +96,23 @@ def test_a_rebuilt_list_keeps_ids_and_tells_what_became_of_each(folder, tmp_path
         "match", folder / "list.parquet", tmp_path / "new.parquet", "-o", tmp_path / "m.csv"
     )
     assert again.output.split(";")[0] == result.output.splitlines()[-1].split(";")[0]
+
+
+def test_measure_makes_light_curves_that_examine_reads(folder, tmp_path):
+    output = tmp_path / "curves.parquet"
+    frames = [folder / f"{k}.fits" for k in range(3)]
+    result = run("measure", folder / "list.parquet", *frames, "-o", output)
+    assert result.exit_code == 0, result.output
+    curves = read_curves(output)
+    listed = read_reference(folder / "list.parquet").stars
+    assert set(curves.object_id) <= set(listed.object_id)
+    strong = listed.object_id[listed.flux > 100.0 * listed.flux_err]
+    own = np.isin(curves.object_id, strong)
+    ids, first = np.unique(curves.object_id[own], return_inverse=True)
+    mean = np.bincount(first, curves.flux[own]) / np.bincount(first)
+    at = np.searchsorted(np.sort(listed.object_id), ids)
+    flux = listed.flux[np.argsort(listed.object_id)][at]
+    assert 1.4826 * np.median(np.abs(mean / flux - 1.0)) < 0.01
 
 
 def test_a_frame_that_cannot_be_used_is_named(folder, tmp_path):

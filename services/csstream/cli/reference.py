@@ -227,11 +227,12 @@ def _build(
         strategy, message = choose_strategy(instrument, method, provider=provider, threads=threads)
         if message:
             typer.echo(message, err=True)
+        nominal = psf_from_instrument(instrument)
         with progress_bar("frames") as update:
             return build_reference(
                 FrameFiles(paths, instrument),
                 strategy,
-                nominal_psf=psf_from_instrument(instrument),
+                nominal_psf=nominal,
                 settings=BuildSettings(measure=MeasureSettings(threads=threads), most_frames=most),
                 previous=previous,
                 progress=update,

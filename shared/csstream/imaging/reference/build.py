@@ -106,7 +106,7 @@ def build_reference(
         skip=skip,
     )
     placed, averages = on_one_plane(looks, s, skip)
-    stack = _stacked(chosen, placed, s)
+    stack = _stacked(chosen, placed, s, skip)
     shown = frames_that_show(placed, averages.x, averages.y)
     deep = measure_stack(stack, strategy, averages, shown, s)
     listed = completed(deep, stack, averages, shown, s)
@@ -218,14 +218,19 @@ def frames_that_show(placed: list[Placed], x: Float, y: Float) -> npt.NDArray[np
     return seen
 
 
-def _stacked(frames: Frames, placed: list[Placed], s: BuildSettings) -> Stack:
+def _stacked(frames: Frames, placed: list[Placed], s: BuildSettings, skip: Skip) -> Stack:
     """Lay the frames that are worth it over each other."""
     least = s.least_weight * placed[0].look.weight
     chosen = [p for p in placed if p.look.weight >= least and p.look.psf is not None]
     origin, shape = _extent(chosen)
     stacker = Stacker(origin, shape, placed[0].look.measured.zero_point)
     for each in sorted(chosen, key=lambda p: p.look.index):
-        stacker.add(frames[each.look.index], each.look, each.place, each.factor, s.measure)
+        try:
+            frame = frames[each.look.index]
+        except FrameError as error:  # the file has gone since it was measured
+            skip(f"{each.look.name} is not stacked: {error.reason}: {error}")
+            continue
+        stacker.add(frame, each.look, each.place, each.factor, s.measure)
     return stacker.finish(s.least_coverage)
 
 

@@ -35,7 +35,14 @@ def named(
     psf: PixelPsf,
     previous: ReferenceCatalogue | None,
 ) -> ReferenceCatalogue:
-    """Return ``facts`` with the listed stars, named and in order of falling flux, as its list."""
+    """Return ``facts`` with the listed stars, named and in order of falling flux, as its list.
+
+    Raises ValueError where ``previous`` is a list of another band.
+    """
+    if previous is not None and previous.band != facts.band:
+        raise ValueError(
+            f"the previous list is of band {previous.band!r}, the frames of {facts.band!r}"
+        )
     plane = facts.wcs
     ra, dec = sky_positions(plane, listed.x, listed.y)
     radius = SAME_STAR_FWHM * psf.fwhm * pixel_arcsec(plane)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import scipy.fft
 from numba import njit
 
+from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.background import estimate_background
 from csstream.imaging.frames.checks import with_hidden_noise
 from csstream.imaging.frames.flags import Flag
@@ -96,10 +97,11 @@ class Stacker:
     def finish(self, least: float) -> Stack:
         """Return the stack, in electrons of an exposure as deep as all frames together.
 
-        Pixels that fewer than the share ``least`` of the frames show are masked.
+        Pixels that fewer than the share ``least`` of the frames show are masked. Raises FrameError
+        ``no_frames`` where nothing was added.
         """
         if self._last is None or self._psf is None:
-            raise ValueError("no frame was added to the stack")
+            raise FrameError("no_frames", "no frame could be stacked")
         w, photons, sky, read, squares = self._sums
         seconds = w**2 / photons  # so that the variance of starlight is its number of electrons
         scale = (seconds / w) ** 2
