@@ -53,6 +53,12 @@ def test_rows_are_kept_and_another_seed_is_refused(tmp_path, monkeypatch):
     assert made == [0, 1]
     assert np.array_equal(data.local_view, again.local_view, equal_nan=True)
     assert counts == counted
+    monkeypatch.setattr(classifier_store, "gather", lambda *_: (data, counts))
+    both, _ = classifier_store.gather_all(2, 3, [SimulatedNoise()] * 2, tmp_path, said.append)
+    assert len(both) == 2 * len(data)
+    assert part_of(both.panel[-1] % PLACES) == part_of(data.panel[-1] % PLACES)
+    assert both.panel[0] != both.panel[len(data)]
+    monkeypatch.undo()
     with pytest.raises(classifier_store.DataMismatchError, match="seed"):
         classifier_store.gather(2, 4, SimulatedNoise(), tmp_path, said.append)
 

@@ -86,7 +86,7 @@ def test_exported_trees_say_the_same(data, tmp_path):
 def test_the_whole_run_gives_a_classifier_that_serves(tmp_path):
     said = []
     settings = ClassifierSettings(panels=20, epochs=2)
-    path = train_classifier(settings, SimulatedNoise(), tmp_path, said.append)
+    path = train_classifier(settings, [SimulatedNoise()], tmp_path, said.append)
     session = open_session(path)
     chances = CurveClassifier(session).predict(
         np.zeros((2, 2, 201)), np.zeros((2, 2, 61)), np.zeros((2, len(SCALARS)))
@@ -94,7 +94,7 @@ def test_the_whole_run_gives_a_classifier_that_serves(tmp_path):
     assert chances.sum(axis=1) == pytest.approx(1.0)
     card = session.card.values
     assert card["scalars"] == list(SCALARS)
-    assert card["noise"] == "simulated noise"
+    assert card["noise"] == ["simulated noise"]
     assert card["kind"] in ("network", "trees")
     assert set(card["test_by_origin"]) <= set(card["counts"]["simulated"])
     assert any("network - trees" in line for line in said)

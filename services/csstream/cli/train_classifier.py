@@ -12,14 +12,19 @@ if TYPE_CHECKING:
     from csstream.trainer.classifier_canvas import CanvasSource
 
 
+SIMULATED = "simulated"
+
+
 def classifier(
     out: Annotated[Path, typer.Option(help="Folder for data, checkpoint, ONNX file and card.")],
-    panels: Annotated[int, typer.Option(min=20, help="Panels of at most 110 stars.")] = 300,
+    panels: Annotated[
+        int, typer.Option(min=20, help="Panels of at most 110 stars of each noise.")
+    ] = 200,
     noise: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            help="File of measured curves of constant stars, or a folder of them; can be "
-            "repeated. Default: simulated noise."
+            help="Where constant stars come from, each for so many panels: simulated, a folder of "
+            "csstream evaluate survey, or a table of light curves; can be repeated."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 25,
@@ -39,9 +44,10 @@ def classifier(
         train_classifier,
     )
 
+    wanted = noise or [SIMULATED]
     settings = ClassifierSettings(seed=seed, panels=panels, epochs=epochs, threads=threads)
     try:
-        train_classifier(settings, _source(noise or []), out, _say)
+        train_classifier(settings, [_source(name) for name in wanted], out, _say)
     except (NoiseError, DataMismatchError, TooFewRowsError) as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -50,8 +56,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _source(noise: list[Path]) -> CanvasSource:
+def _source(noise: str) -> CanvasSource:
     from csstream.trainer.classifier_measured import MeasuredNoise
     from csstream.trainer.classifier_noise import SimulatedNoise
 
-    return MeasuredNoise.read(noise) if noise else SimulatedNoise()
+    return SimulatedNoise() if noise == SIMULATED else MeasuredNoise.read([Path(noise)])

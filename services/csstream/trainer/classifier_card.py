@@ -14,7 +14,9 @@ from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.settings import ExamineSettings
 from csstream.timeseries.views import GLOBAL_BINS, LOCAL_BINS
 from csstream.trainer.classifier_data import Counts, TrainingSet
+from csstream.trainer.classifier_metrics import metrics
 from csstream.trainer.classifier_stars import ORIGINS
+from csstream.trainer.classifier_store import SOURCE_STEP
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +25,7 @@ SNR_EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, np.inf)
 
 def make_card(
     settings: dict[str, Any],
-    noise: str,
+    noise: list[str],
     split: dict[str, TrainingSet],
     counts: Counts,
     chances: Array,
@@ -60,6 +62,7 @@ def make_card(
         "test_other": figures["trees" if winner == "network" else "network"],
         "test_by_origin": by_origin(test, chances, limit),
         "test_by_snr": by_snr(test, chances),
+        "test_by_noise": by_noise(test, chances, noise, limit),
     }
 
 
@@ -73,6 +76,20 @@ def by_origin(data: TrainingSet, chances: Array, limit: float) -> dict[str, dict
         if rows.any():
             shares = {"right": float(right[rows].mean()), "alerted": float(alerted[rows].mean())}
             table[origin] = {"rows": int(rows.sum()), **shares}
+    return table
+
+
+def by_noise(
+    data: TrainingSet, chances: Array, noise: list[str], limit: float
+) -> list[dict[str, Any]]:
+    """Figures of the rows of each source of noise that have both variables and others."""
+    source = data.panel // SOURCE_STEP
+    table = []
+    for code, name in enumerate(noise):
+        rows = source == code
+        if np.any(data.label[rows] > 0) and np.any(data.label[rows] == 0):
+            figures = metrics(chances[rows], data.label[rows], limit)
+            table.append({"noise": name, **figures})
     return table
 
 

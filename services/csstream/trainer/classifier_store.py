@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,27 @@ from csstream.trainer.classifier_data import Counts, TrainingSet, make_training_
 
 CHUNK = 20  # panels of one file
 PLAN = "data.json"
+SOURCE_STEP = 1_000_000  # between the panel numbers of two sources; a multiple of the places
 
 
 class DataMismatchError(RuntimeError):
     """The folder holds rows of another seed or noise."""
+
+
+def gather_all(
+    panels: int,
+    seed: int,
+    sources: Sequence[CanvasSource],
+    out: Path,
+    say: Callable[[str], None],
+) -> tuple[TrainingSet, Counts]:
+    """Return the rows of so many panels of every source, each kept in a folder of its own."""
+    parts, counts = [], Counts()
+    for number, source in enumerate(sources):
+        rows, counted = gather(panels, seed, source, out / f"source-{number}", say)
+        parts.append(replace(rows, panel=rows.panel + number * SOURCE_STEP))
+        counts.add(counted)
+    return TrainingSet.joined(parts), counts
 
 
 def gather(
@@ -31,6 +49,7 @@ def gather(
     DataMismatchError
         ``out`` holds chunks of another seed or noise.
     """
+    out.mkdir(parents=True, exist_ok=True)
     _check_plan(out / PLAN, {"seed": seed, "noise": source.name})
     parts, counts = [], Counts()
     for first in range(0, panels, CHUNK):

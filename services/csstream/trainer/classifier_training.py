@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -22,7 +22,7 @@ from csstream.trainer.classifier_data import Counts, TrainingSet
 from csstream.trainer.classifier_export import check_parity, export_classifier
 from csstream.trainer.classifier_metrics import best_temperature, compare, metrics, softmax
 from csstream.trainer.classifier_network import CurveNetwork
-from csstream.trainer.classifier_store import gather
+from csstream.trainer.classifier_store import gather_all
 from csstream.trainer.classifier_trees import export_trees, fit_trees, scores
 
 Array = npt.NDArray[Any]
@@ -60,18 +60,20 @@ class Contender:
 
 
 def train_classifier(
-    settings: ClassifierSettings, source: CanvasSource, out: Path, say: Say
+    settings: ClassifierSettings, sources: Sequence[CanvasSource], out: Path, say: Say
 ) -> Path:
     """Make the data (or what of them ``out`` lacks), train, compare, export the better one.
 
-    Returns the ONNX file. The network is exported where the two are equal within their errors.
+    Every source gives the settings' number of panels. Returns the ONNX file. The network is
+    exported where the two are equal within their errors.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
-    data, counts = gather(settings.panels, settings.seed, source, out, say)
+    data, counts = gather_all(settings.panels, settings.seed, sources, out, say)
     split = split_by_panel(data)
     contenders = (_network(split, settings, out, say), _trees(split, settings, say))
-    return _release(contenders, split, counts, settings, source.name, out, say)
+    noise = [source.name for source in sources]
+    return _release(contenders, split, counts, settings, noise, out, say)
 
 
 def split_by_panel(data: TrainingSet) -> dict[str, TrainingSet]:
@@ -118,7 +120,7 @@ def _release(
     split: dict[str, TrainingSet],
     counts: Counts,
     settings: ClassifierSettings,
-    noise: str,
+    noise: list[str],
     out: Path,
     say: Say,
 ) -> Path:
