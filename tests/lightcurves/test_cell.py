@@ -170,18 +170,6 @@ def test_a_rebuilt_reference_goes_on_with_the_curves_of_its_family(batch):
     assert panel.reference_version == "v2"
 
 
-def test_a_rebuilt_reference_goes_on_with_the_same_curves(batch):
-    """It has another version and is of the same family: its numbers mean the same stars."""
-    batches = [
-        replace(each, reference_family="r1", reference_version="r1" if each.visit < 7 else "r2")
-        for each in frames(batch, 12)
-    ]
-    cell, panels = closed(batches)
-    assert len(cell.series) == 1
-    assert panels[0].reference_version == "r2"
-    assert panels[0].flux.shape[1] == 12
-
-
 def test_an_empty_frame_is_an_epoch(batch):
     batches = [*frames(batch, 6, stars=3), batch(CELL, 7, [], [], [])]
     _, (panel,) = closed(batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -26,7 +27,77 @@ def survey(field_class, visits: int = 6) -> tuple:
     return tuple(record for _, record in field.run(visits))
 
 
-@settings(max_examples=20, deadline=None)
+@cache
+def campaign(field_class, visits: int = 8) -> tuple:
+    """Records of partition 0: two overlapping pointings of two detectors, two bands, a reference.
+
+    The third visit of four is in another band, the fourth names its stars by a reference.
+    """
+    whole, shifted = (
+        field_class(stars=24, detectors=2, partitions=1, seed=seed, spurious=1) for seed in (4, 5)
+    )
+    sky = whole.ra, whole.dec, whole.flux
+    sides = sky[0] < np.quantile(sky[0], 0.7), sky[0] > np.quantile(sky[0], 0.3)
+    for field, inside in zip((whole, shifted), sides, strict=True):
+        field.ra, field.dec, field.flux = (column[inside] for column in sky)
+        field.stars = int(inside.sum())
+    records = []
+    for visit in range(1, visits + 1):
+        field = shifted if visit % 2 else whole
+        for detector in range(2):
+            change = {"band": "g"} if visit % 4 == 3 else {}
+            batches = field.batches(visit, detector, **change)
+            if visit % 4 == 0:
+                batches = [named(batch) for batch in batches]
+            records += [
+                *batches,
+                *(marker for _, marker in field.markers(visit, batches, detector)),
+            ]
+    return (*records, whole.end(visits + 1)[0][1])
+
+
+def named(batch: Measurements) -> Measurements:
+    """The batch with the brighter half of its sources named by a reference."""
+    rank = np.argsort(np.argsort(-batch.flux))
+    numbers = np.where(rank < len(rank) // 2, 1 + rank, 0)
+    ids = np.where(numbers > 0, (batch.cell << OBJECT_BITS) + numbers, 0)
+    return replace(batch, object_id=ids, reference_version="r2", reference_family="r1")
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.data())
+def test_any_order_of_a_campaign_gives_the_same_bytes(make_field, data):
+    """Late, repeated and disordered, from several detectors, pointings, bands and references."""
+    records = campaign(make_field)
+    machine = Machine()
+    expected = machine.run(records)
+    assert {series.key[1:] for series in machine.series()} == {("i", ""), ("g", ""), ("i", "r1")}
+    order = data.draw(st.permutations(range(len(records))))
+    repeats = data.draw(st.lists(st.sampled_from(range(len(records))), max_size=10))
+    cut = data.draw(st.integers(0, len(records)))
+    first = Machine()
+    first.run(records[i] for i in order[:cut])
+    second = Machine(first.store)
+    again = [i for i in repeats if i in order[:cut]]
+    rest = (records[i] for i in [*again, *order[cut:]])
+    assert first.sent() + second.run(rest) == expected
+
+
+def test_points_of_overlapping_pointings_meet_in_one_curve(make_field):
+    """Each star has one object, with a point of every exposure that shows it."""
+    machine = Machine()
+    machine.run(campaign(make_field))
+    panels = [panel for panel in machine.panels if panel.closing and panel.band == "i"]
+    panels = [panel for panel in panels if not panel.reference_version]
+    ids = np.concatenate([panel.object_id for panel in panels])
+    points = np.concatenate([np.isfinite(panel.flux).sum(axis=1) for panel in panels])
+    ra = np.concatenate([panel.ra for panel in panels])
+    assert len(np.unique(ids)) == len(ids)
+    assert points.max() > 5  # of eight: the middle is seen by both pointings
+    assert len(ra) >= 22
+
+
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_any_order_with_repeats_gives_the_same_bytes(make_field, data):
     records = survey(make_field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from csstream.lightcurves.cell import Cell
 from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.replay import move_frontier, read_partition, take_in
+from csstream.lightcurves.retention import Retention
 from csstream.lightcurves.series import CELL_BITS, Due
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.lightcurves.state import PartitionState
@@ -69,7 +71,8 @@ def partition_tables(
 ) -> Iterator[Table]:
     """Yield the light curves of one partition, cell by cell."""
     store = MemoryStore()
-    state = PartitionState(store, settings.rules(), cache_bytes=settings.cache_mib * 1024**2)
+    rules = replace(settings.rules(), retention=Retention())  # all there ever was
+    state = PartitionState(store, rules, cache_bytes=settings.cache_mib * 1024**2)
     for message in messages:
         if cell is None or _concerns(message, cell):
             take_in(store, state, message)

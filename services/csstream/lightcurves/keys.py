@@ -17,6 +17,7 @@ MARKER = b"M"
 SENT = b"S"
 BLOCK = b"B"
 CHECKPOINT = b"C"
+DERIVED = (BLOCK, CHECKPOINT)  # made again from the entries where they are missing
 
 _ENTRY = struct.Struct(">cQQI")
 _MARKER = struct.Struct(">cQI")

@@ -4,7 +4,8 @@ What the group has committed has been handled, and its panels were sent; so for 
 messages before the committed offset make the entries, markers and sent frontier. Then
 
 1. the local state directory is removed (of other machines' workers: remove it there),
-2. every key of the changelog that does not follow from `measurements` gets a tombstone,
+2. every key of the changelog that does not follow from `measurements` gets a tombstone, and so do
+   checkpoints and blocks, which the worker makes again,
 3. every entry and marker is written to the changelog, and last the sent frontier.
 
 Committed offsets are not touched: a worker that starts afterwards recovers from the changelog and
@@ -39,7 +40,7 @@ class Rebuilt:
     partition: int
     offset: int  # committed, and read up to
     records: int  # entries and markers written
-    tombstones: int  # keys that did not follow from `measurements`
+    tombstones: int  # entries and markers that did not follow from `measurements`
     dead: int  # messages that were no records
     sent: int  # the sent frontier, a visit
 
@@ -123,7 +124,8 @@ def _rebuild_partition(
     _send(producer, changelog, partition, records)
     # Last and alone: the frontier must not be there before what it stands for.
     _send(producer, changelog, partition, [(keys.SENT, keys.sent_value(state.sent))])
-    return Rebuilt(partition, offset, len(records), len(stale), dead, state.sent)
+    strangers = sum(key[:1] not in keys.DERIVED for key in stale)
+    return Rebuilt(partition, offset, len(records), strangers, dead, state.sent)
 
 
 def _live_keys(consumer: Any, changelog: str, partition: int) -> set[bytes]:
