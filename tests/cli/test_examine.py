@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from csstream.cli.main import app
 from csstream.simulation.variables.curves import pulsator
+from csstream.timeseries.barycentre import bjd_tdb
 
 
 def _examine(*arguments):
@@ -33,6 +34,26 @@ def curves(tmp_path):
     path = tmp_path / "curves.csv"
     pyarrow.csv.write_csv(pyarrow.concat_tables(parts), path)
     return path
+
+
+def test_times_are_brought_to_the_barycentre_where_places_are_known(curves, tmp_path):
+    table = pyarrow.csv.read_csv(curves).rename_columns(
+        ["object_id", "mjd_mid_tai", "flux", "flux_err"]
+    )
+    for name, value in (("ra", 269.2), ("dec", -29.5)):
+        table = table.append_column(name, pyarrow.array(np.full(len(table), value)))
+    placed = tmp_path / "placed.csv"
+    pyarrow.csv.write_csv(table, placed)
+    results = {}
+    for scale in ("", "tai"):
+        out = tmp_path / f"out{scale}.ecsv"
+        options = ["--time-scale", scale] if scale else []
+        assert _examine(placed, "-o", out, "--classifier", "rules", *options).exit_code == 0
+        results[scale] = Table.read(out)
+    assert (results[""].meta["time_scale"], results["tai"].meta["time_scale"]) == ("bjd_tdb", "tai")
+    late = results[""]["t0"][0] - bjd_tdb(results["tai"]["t0"][0], 269.2, -29.5)
+    cycles = late / results[""]["period"][0]
+    assert abs(cycles - round(cycles)) < 0.01
 
 
 @pytest.mark.parametrize("ending", ["ecsv", "fits"])

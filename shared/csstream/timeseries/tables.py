@@ -71,6 +71,27 @@ def read_curves(path: Path, time_column: str = TIME_COLUMN, band: str | None = N
     return merge_repeats(CurveTable(ids[good], time[good], flux[good], error[good]))
 
 
+def read_centre(path: Path) -> tuple[float, float] | None:
+    """Return the mean direction (ra, dec) [deg] of a table's rows; None: it has no such columns.
+
+    Raises
+    ------
+    TimeseriesError
+        When the file cannot be read, or the columns are no numbers.
+    """
+    columns, _ = _read_columns(path)
+    if not {"ra", "dec"} <= columns.keys():
+        return None
+    ra, dec = (np.radians(_number(path, columns, name)) for name in ("ra", "dec"))
+    good = np.isfinite(ra) & np.isfinite(dec)
+    ra, dec = ra[good], dec[good]
+    if not len(ra):
+        return None
+    x, y = (np.mean(np.cos(dec) * turn(ra)) for turn in (np.cos, np.sin))
+    height = np.arctan2(np.mean(np.sin(dec)), np.hypot(x, y))
+    return float(np.degrees(np.arctan2(y, x)) % 360.0), float(np.degrees(height))
+
+
 def merge_repeats(table: CurveTable) -> CurveTable:
     """Average rows of one object at one time, by inverse variance; other rows stay as they are."""
     _, index = np.unique(table.object_id, return_inverse=True)
