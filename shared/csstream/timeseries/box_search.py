@@ -128,7 +128,7 @@ def _rows(values: Array, lanes: int) -> Array:
     groups = -(-len(values) // lanes)
     padded = np.zeros((groups * lanes, values.shape[1]), np.float32)
     padded[: len(values)] = values
-    return np.ascontiguousarray(padded.reshape(groups, lanes, -1).transpose(0, 2, 1))
+    return np.ascontiguousarray(padded.reshape(groups, lanes, values.shape[1]).transpose(0, 2, 1))
 
 
 def best_box(

@@ -120,6 +120,7 @@ def normalise(flux: Array, flux_err: Array) -> tuple[Array, Array, Array]:
         relative = values / level[:, None] - 1.0
     relative[~(np.abs(relative) < LARGEST_RELATIVE)] = np.nan
     error = np.where(valid, flux_err, np.nan).astype(np.float64) / level[:, None]
+    error[~((error > 1.0 / LARGEST_RELATIVE) & (error < LARGEST_RELATIVE))] = np.nan
     return relative, error, level
 
 

@@ -16,6 +16,7 @@ from csstream.timeseries import significance
 from csstream.timeseries.box_search import BINS as BOX_BINS
 from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.calibration import PreparedPanel, prepare_panel
+from csstream.timeseries.errors import TimeseriesError
 from csstream.timeseries.event_search import single_events
 from csstream.timeseries.false_alarms import false_alarms
 from csstream.timeseries.features import SCALARS, scalars_of
@@ -43,6 +44,7 @@ from csstream.timeseries.search import Search
 from csstream.timeseries.settings import ExamineSettings
 
 Array = npt.NDArray[Any]
+LARGEST = 1e35  # flux, in whatever unit
 Classifier = Callable[[Array, Array, Array], Array]  # views (k, 2, bins), scalars -> (k, 4)
 
 
@@ -74,16 +76,34 @@ def examine_panel(
     Raises
     ------
     TimeseriesError
-        When shapes disagree or times decrease.
+        When shapes disagree, times decrease, or something is no number.
+
+    Masked values, infinite ones and those beyond 1e35 count as not measured; so do errors that are
+    not above zero.
     """
     settings = settings or ExamineSettings()
+    time, flux, flux_err = (numbers(values) for values in (time, flux, flux_err))
     panel = prepare_panel(time, flux, flux_err, ensemble=settings.ensemble)
-    if len(panel.time) < 3 or panel.time[-1] <= panel.time[0]:
+    if not len(panel.flux) or len(panel.time) < 3 or panel.time[-1] <= panel.time[0]:
         return assemble(panel, None, {}, np.empty((0, len(KINDS))), settings)
     search = search_panel(panel, settings)
     looks, scalars = look_at_shortlist(panel, search, settings, spectral_type)
     probabilities = _classify(looks, scalars, classifier)
     return assemble(panel, search, looks, probabilities, settings)
+
+
+def numbers(values: Array) -> Array:
+    """Values as float64, NaN where masked or beyond what single precision holds.
+
+    Raises TimeseriesError for what is no number.
+    """
+    try:
+        masked = np.ma.getmaskarray(values)
+        plain = np.array(np.ma.getdata(values), np.float64)
+    except (TypeError, ValueError) as error:
+        raise TimeseriesError("not_numbers", f"times and fluxes must be numbers: {error}") from error
+    plain[masked | ~(np.abs(plain) < LARGEST)] = np.nan
+    return plain
 
 
 def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
@@ -97,7 +117,9 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     fraction = max(settings.shortest_fraction, settings.minimal_points / len(time))
     boxes = box_grid(span, *limits, fraction, settings.most_box_periods, settings.box_oversampling)
     limits = period_limits(panel.time, *asked)
-    sinusoids = sinusoid_grid(span, *limits, settings.sinusoid_oversampling)
+    sinusoids = sinusoid_grid(
+        span, *limits, settings.sinusoid_oversampling, settings.most_sinusoids
+    )
     residue = box_panel(time, panel.flux, panel.weight, boxes.frequencies)
     orders = settings.search_harmonics
     powers = harmonic_panel(time, panel.flux, panel.weight, sinusoids, orders)

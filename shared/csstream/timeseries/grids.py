@@ -57,14 +57,21 @@ def spectral_window(time: Array, frequency: float) -> float:
 
 
 def sinusoid_grid(
-    span: float, shortest: float, longest: float, oversampling: float = 5.0
+    span: float,
+    shortest: float,
+    longest: float,
+    oversampling: float = 5.0,
+    most: int = 200_000,
 ) -> FrequencyGrid:
-    """Grid for sinusoids: ``oversampling`` steps per 1/span."""
+    """Grid for sinusoids: ``oversampling`` steps per 1/span.
+
+    most : longest grid allowed; the shortest periods are given up first.
+    """
     if span <= 0 or longest <= shortest:
         return FrequencyGrid(0.0, 0.0, 0)
     step = 1.0 / (oversampling * span)
     count = int(np.ceil((1.0 / shortest - 1.0 / longest) / step)) + 1
-    return FrequencyGrid(1.0 / longest, step, count)
+    return FrequencyGrid(1.0 / longest, step, min(count, most))
 
 
 def box_grid(

@@ -21,6 +21,7 @@ class ExamineSettings:
     sinusoid_oversampling: float = 5.0
     search_harmonics: int = 3  # of the batched analysis of variance
     most_box_periods: int = 20_000
+    most_sinusoids: int = 200_000
     ensemble: bool = True  # subtract what all stars of a panel share
     # shortlist
     minimal_epochs: int = 30
