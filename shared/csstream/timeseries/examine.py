@@ -101,7 +101,9 @@ def numbers(values: Array) -> Array:
         masked = np.ma.getmaskarray(values)
         plain = np.array(np.ma.getdata(values), np.float64)
     except (TypeError, ValueError) as error:
-        raise TimeseriesError("not_numbers", f"times and fluxes must be numbers: {error}") from error
+        raise TimeseriesError(
+            "not_numbers", f"times and fluxes must be numbers: {error}"
+        ) from error
     plain[masked | ~(np.abs(plain) < LARGEST)] = np.nan
     return plain
 
@@ -131,7 +133,7 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     )
     scores = score_panel(
         time, panel.flux, panel.weight,
-        _highest(residue, boxes), _highest(powers[0], sinusoids), trials.boxes, trials.sinusoids,
+        _highest(residue, boxes), _highest(powers[0], sinusoids), trials.sinusoids,
     )  # fmt: skip
     series = powers[-1].max(axis=1, initial=0.0)
     return Search(
