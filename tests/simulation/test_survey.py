@@ -13,6 +13,7 @@ from astropy.wcs import WCS
 from csstream.imaging.frames.fits_io import read_frame
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.detector import ALL_EFFECTS
+from csstream.simulation.epochs import LOW_ORBIT
 from csstream.simulation.field import FieldSettings
 from csstream.simulation.frames import background_level
 from csstream.simulation.survey import SurveySettings, simulate_survey
@@ -168,3 +169,13 @@ def test_effects_and_a_breathing_shape_reach_the_frames(instrument, survey, tmp_
 def test_bad_settings_are_named(changes, instrument, tmp_path):
     with pytest.raises(ValueError, match=next(iter(changes))):
         simulate_survey(settings_for(instrument, **changes), tmp_path)
+
+
+def test_a_low_orbit_lifts_the_sky_at_the_ends_of_its_windows(instrument, tmp_path):
+    settings = settings_for(instrument, frames=30, interval=302.4, orbit=LOW_ORBIT)
+    made = simulate_survey(settings, tmp_path)
+    table = Table.read(made.frames, format="ascii.ecsv")
+    assert np.diff(table["mjd_start_tai"]).max() > 0.4 * LOW_ORBIT.period
+    levels = [np.median(read_frame(path, instrument).image) for path in made.files]
+    assert np.corrcoef(levels, table["sky"])[0, 1] > 0.99
+    assert max(levels) > 1.15 * min(levels)

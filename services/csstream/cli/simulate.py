@@ -208,6 +208,13 @@ def survey(
             help="Cosmic rays, bleeding, bad pixels and columns, sky gradient.",
         ),
     ] = False,
+    orbit: Annotated[
+        bool,
+        typer.Option(
+            "--orbit/--no-orbit",
+            help="A low orbit: gaps in each revolution, sky and PSF width that follow it.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 1,
     compress: Annotated[bool, typer.Option(help="RICE-compress the image.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -219,6 +226,7 @@ def survey(
     from csstream.cli.progress import progress_bar
     from csstream.instruments.instrument import InstrumentError, load_instrument
     from csstream.simulation.detector import ALL_EFFECTS, PLAIN
+    from csstream.simulation.epochs import LOW_ORBIT
     from csstream.simulation.field import FieldSettings
     from csstream.simulation.survey import SurveySettings, simulate_survey
 
@@ -247,6 +255,7 @@ def survey(
             shape_jitter=shape_jitter,
             effects=ALL_EFFECTS if effects else PLAIN,
             detectors=detectors,
+            orbit=LOW_ORBIT if orbit else None,
             seed=seed,
             compress=compress,
         )

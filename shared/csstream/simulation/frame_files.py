@@ -33,6 +33,7 @@ class FrameFacts:
     dither_y: float  # [pixel]
     psf_scale: float  # true width over nominal width; not in the header
     zero_point: float  # [mag] true; the header holds the nominal one
+    sky: float = 1.0  # over the nominal sky; not in the header
 
 
 def field_wcs(instrument: Instrument, shape: tuple[int, int], detector: int) -> WCS:

@@ -217,6 +217,7 @@ class _Detector:
             dither_y=float(self.epochs.dither[index, 1]),
             psf_scale=float(self.epochs.psf_scale[index]),
             zero_point=float(self.epochs.zero_point[index]),
+            sky=float(self.epochs.sky[index]),
         )
 
 
