@@ -7,10 +7,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from astropy import units
+from astropy.io import fits
 from astropy.table import Table
+from astropy.time import Time
 
+from csstream.timeseries.curve_files import file_kind
 from csstream.timeseries.errors import TimeseriesError
-from csstream.timeseries.tables import file_kind, panels_of, read_curves
+from csstream.timeseries.tables import panels_of, read_curves
 
 
 def _table(ids=("a", "b"), epochs=4):
@@ -139,3 +142,66 @@ def test_objects_without_common_epochs_come_alone_or_with_their_like(tmp_path):
     panels = list(panels_of(read_curves(_write(columns, tmp_path / "c.parquet"))))
     assert sorted("".join(p.object_id) for p in panels) == ["ac", "b", "d", "e", "f"]
     assert all(np.isfinite(p.flux).all() for p in panels)
+
+
+def _kepler(path):
+    """A light curve as the Kepler archive has it: 40 rows, two flagged, one without a time."""
+    time = 131.5 + 0.0204 * np.arange(40)
+    time[3] = np.nan
+    quality = np.zeros(40, np.int32)
+    quality[[5, 9]] = [128, 4]
+    columns = [
+        fits.Column("TIME", "D", unit="BJD - 2454833", array=time),
+        fits.Column("SAP_FLUX", "E", unit="e-/s", array=np.full(40, 900.0)),
+        fits.Column("SAP_FLUX_ERR", "E", unit="e-/s", array=np.full(40, 9.0)),
+        fits.Column("PDCSAP_FLUX", "E", unit="e-/s", array=np.full(40, 1000.0)),
+        fits.Column("PDCSAP_FLUX_ERR", "E", unit="e-/s", array=np.full(40, 2.0)),
+        fits.Column("SAP_QUALITY", "J", array=quality),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="LIGHTCURVE")
+    table.header.update({"BJDREFI": 2454833, "BJDREFF": 0.5, "TIMESYS": "TDB"})
+    primary = fits.PrimaryHDU()
+    primary.header["OBJECT"] = "KIC 1"
+    fits.HDUList([primary, table]).writeto(path)
+    return path
+
+
+def test_a_curve_of_kepler_is_one_object_in_bjd(tmp_path):
+    read = read_curves(_kepler(tmp_path / "kplr1.fits"))
+    assert set(read.object_id) == {"KIC 1"}
+    assert len(read.time) == 37  # no time, two flags
+    assert read.time[0] == pytest.approx(2454833.5 + 131.5, abs=1e-9)
+    assert np.all(read.flux == 1000.0)
+    assert np.all(read.flux_err == 2.0)
+    assert read.time_scale == "bjd_tdb"
+
+
+def test_columns_of_white_space_are_time_magnitude_and_error(tmp_path):
+    path = tmp_path / "3.transit"
+    path.write_text("53725.1 10.0 0.001\n53725.2 12.5 0.001\n53725.3 10.0 nan\n")
+    read = read_curves(path)
+    assert list(read.object_id) == ["3", "3"]
+    assert read.flux[0] / read.flux[1] == pytest.approx(10.0)
+    path.write_text("# time flux flux_err\n1.0 10.0 0.1\n2.0 20.0 0.1\n")
+    assert list(read_curves(path).flux) == [10.0, 20.0]
+
+
+def test_an_ecsv_of_lightkurve_has_no_object_and_a_time_of_astropy(tmp_path):
+    table = Table({
+        "time": Time(2457000.0 + np.arange(5), format="jd", scale="tdb"),
+        "flux": np.arange(5) + 1.0, "flux_err": np.ones(5), "quality": [0, 0, 1, 0, 0],
+    }, meta={"LABEL": "TIC 9"})  # fmt: skip
+    table.write(tmp_path / "lc.ecsv")
+    read = read_curves(tmp_path / "lc.ecsv")
+    assert set(read.object_id) == {"TIC 9"}
+    assert list(read.flux) == [1.0, 2.0, 4.0, 5.0]
+    assert read.time_scale == "tdb"
+
+
+def test_real_curves_of_other_programs(real_data):
+    kepler = read_curves(
+        real_data / "lightcurves/space_transits/kplr010666592-2009131110544_slc.fits.gz"
+    )
+    assert set(kepler.object_id) == {"KIC 10666592"}
+    assert 2454953 < kepler.time[0] < 2454954
+    assert len(read_curves(real_data / "lightcurves/vartools/3.transit").time) == 3417

@@ -50,9 +50,9 @@ def command(
     Times mjd_mid_tai are brought to the barycentre in the mean direction of its ra and dec: 0.15 s
     off per arcmin from there, at most.
     """
+    from csstream.timeseries.curve_files import file_kind
     from csstream.timeseries.errors import TimeseriesError
     from csstream.timeseries.settings import ExamineSettings
-    from csstream.timeseries.tables import file_kind
 
     settings = ExamineSettings(
         shortest_period=shortest_period, longest_period=longest_period, look_at_all=True

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from csstream.timeseries.curve_files import file_kind
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.periods import PERIOD_CONVENTION
 from csstream.timeseries.result import ExaminationResult
-from csstream.timeseries.tables import file_kind
 
 Array = npt.NDArray[Any]
 

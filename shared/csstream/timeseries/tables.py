@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from csstream.timeseries.curve_files import read_columns
 from csstream.timeseries.errors import TimeseriesError
 
 Array = npt.NDArray[Any]
@@ -27,12 +28,14 @@ class CurveTable:
 
     object_id (k,) integers or strings; time (k,) float64 [day]; flux, flux_err (k,) float64, one
     linear unit (arbitrary where magnitudes were read); NaN and masked rows are left out.
+    ``time_scale`` is that which the file states, empty where it states none.
     """
 
     object_id: Array
     time: Array
     flux: Array
     flux_err: Array
+    time_scale: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,12 @@ class CurvePanel:
 
 
 def read_curves(path: Path, time_column: str = TIME_COLUMN, band: str | None = None) -> CurveTable:
-    """Read light curves from a Parquet, ECSV, FITS or CSV file.
+    """Read light curves from a file.
+
+    Parquet, ECSV, FITS and CSV tables have a row per measurement of many objects, with the columns
+    object_id, the time, and flux and flux_err or mag and mag_err. Read too: one object as Kepler,
+    TESS and lightkurve write it (see ``curve_files``), and plain columns of time, magnitude and
+    error as VARTOOLS has them, under any other name.
 
     Parameters
     ----------
@@ -58,7 +66,7 @@ def read_curves(path: Path, time_column: str = TIME_COLUMN, band: str | None = N
     TimeseriesError
         When the file cannot be read, or a column is missing or unusable; the column is named.
     """
-    columns, units = _read_columns(path)
+    columns, units, scale = read_columns(path, time_column)
     if "band" in columns:
         columns = _of_band(path, columns, band)
     ids = _column(path, columns, "object_id")
@@ -68,7 +76,7 @@ def read_curves(path: Path, time_column: str = TIME_COLUMN, band: str | None = N
     good = np.isfinite(time) & np.isfinite(flux) & np.isfinite(error) & (error > 0)
     if not good.any():
         raise TimeseriesError("no_rows", f"{path}: no row has a time, a flux and an error")
-    return merge_repeats(CurveTable(ids[good], time[good], flux[good], error[good]))
+    return merge_repeats(CurveTable(ids[good], time[good], flux[good], error[good], scale))
 
 
 def read_centre(path: Path) -> tuple[float, float] | None:
@@ -79,7 +87,7 @@ def read_centre(path: Path) -> tuple[float, float] | None:
     TimeseriesError
         When the file cannot be read, or the columns are no numbers.
     """
-    columns, _ = _read_columns(path)
+    columns = read_columns(path, TIME_COLUMN)[0]
     if not {"ra", "dec"} <= columns.keys():
         return None
     ra, dec = (np.radians(_number(path, columns, name)) for name in ("ra", "dec"))
@@ -107,8 +115,9 @@ def merge_repeats(table: CurveTable) -> CurveTable:
     kept = order[new]
     back = np.argsort(kept, kind="stable")  # the order of the file again
     return CurveTable(
-        table.object_id[kept][back], table.time[kept][back], flux[back], total[back] ** -0.5
-    )
+        table.object_id[kept][back], table.time[kept][back], flux[back], total[back] ** -0.5,
+        table.time_scale,
+    )  # fmt: skip
 
 
 def _flux(path: Path, columns: dict[str, Array]) -> tuple[Array, Array]:
@@ -206,55 +215,3 @@ def _day_factor(path: Path, name: str, unit: str) -> float:
 
 def _names(columns: dict[str, Array]) -> str:
     return ", ".join(columns) or "no columns"
-
-
-def _read_columns(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Columns by name and their units as text."""
-    if not path.is_file():
-        raise TimeseriesError("missing_file", f"{path}: no such file")
-    kind = file_kind(path)
-    try:
-        if kind in ("parquet", "csv"):
-            return _read_arrow(path, kind)
-        return _read_astropy(path, kind)
-    except TimeseriesError:
-        raise
-    except Exception as error:  # four readers, each with its own exceptions
-        raise TimeseriesError("unreadable", f"{path}: cannot be read as {kind}: {error}") from error
-
-
-def file_kind(path: Path) -> str:
-    """``parquet``, ``ecsv``, ``fits`` or ``csv`` by the name, compressed or not.
-
-    Raises TimeseriesError for any other.
-    """
-    name = path.name.lower().removesuffix(".gz")
-    for kind in ("parquet", "ecsv", "fits", "csv"):
-        if name.endswith(f".{kind}"):
-            return kind
-    raise TimeseriesError("format", f"{path}: the name must end in .parquet, .ecsv, .fits or .csv")
-
-
-def _read_arrow(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, str]]:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    table = pyarrow.csv.read_csv(path) if kind == "csv" else pyarrow.parquet.read_table(path)
-    units = {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in table.schema}
-    return {name: table[name].to_numpy() for name in table.column_names}, units
-
-
-def _read_astropy(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, str]]:
-    from astropy.table import Table
-
-    table = Table.read(path, format="ascii.ecsv" if kind == "ecsv" else "fits")
-    columns, units = {}, {}
-    for name in table.colnames:
-        column = table[name]
-        if getattr(column, "mask", None) is not None and column.dtype.kind == "f":
-            column = column.filled(np.nan)
-        columns[name] = np.asarray(column)
-        if columns[name].dtype.kind == "S":
-            columns[name] = np.char.decode(columns[name], "utf-8")
-        units[name] = str(table[name].unit or "")
-    return columns, units
