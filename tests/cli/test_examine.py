@@ -72,6 +72,20 @@ def test_one_row_per_object_with_units(curves, tmp_path, ending):
     assert list(table["crossed"]) == [True, False]
 
 
+def test_a_curve_of_another_program(tmp_path):
+    rng = np.random.default_rng(5)
+    time = 2457000.0 + np.sort(rng.uniform(0, 6, 150))
+    magnitude = 12.0 - 2.5 * np.log10(pulsator(time, 0.61, 0.2, amplitude=0.5, rise=0.2))
+    path = tmp_path / "star.lc"
+    np.savetxt(path, np.stack([time, magnitude, np.full(150, 0.01)], axis=1))
+    out = tmp_path / "out.ecsv"
+    done = _examine(path, "-o", out, "--classifier", "rules", "--time-scale", "bjd_tdb")
+    assert done.exit_code == 0, done.output
+    table = Table.read(out)
+    assert list(table["object_id"]) == ["star"]
+    assert table["period"][0] == pytest.approx(0.61, rel=0.005)
+
+
 def test_rules_instead_of_the_network(curves, tmp_path):
     out = tmp_path / "out.csv"
     arguments = (curves, "-o", out, "--time-column", "bjd", "--classifier", "rules")

@@ -61,13 +61,13 @@ def command(
         file_kind(output)
         network = _network(classifier, provider)
         centre = _centre(lightcurves, time_column, time_scale)
-        columns = _examine(lightcurves, time_column, band, settings, network, quiet, centre)
+        columns, stated = _examine(lightcurves, time_column, band, settings, network, quiet, centre)
     except (TimeseriesError, OSError) as error:
         typer.echo(f"csstream examine: {error}", err=True)
         raise typer.Exit(1) from error
     if alerts_only:
         columns = {name: values[columns["crossed"]] for name, values in columns.items()}
-    scale = time_scale or _scale(time_column, barycentric=centre is not None)
+    scale = time_scale or stated or _scale(time_column, barycentric=centre is not None)
     _write(columns, output, lightcurves, scale, network)
 
 
@@ -100,8 +100,8 @@ def _examine(
     network: Any,
     quiet: bool,
     centre: tuple[float, float] | None,
-) -> dict[str, Any]:
-    """Columns of all objects, in the order in which the file names them.
+) -> tuple[dict[str, Any], str]:
+    """Columns of all objects in the order of the file, and the time scale that it states.
 
     ``centre`` (ra, dec) [deg]: bring the times to the barycentre in this direction.
     """
@@ -128,7 +128,7 @@ def _examine(
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     place = first[np.searchsorted(ids, joined["object_id"])]
     order = np.argsort(place, kind="stable")
-    return {name: values[order] for name, values in joined.items()}
+    return {name: values[order] for name, values in joined.items()}, table.time_scale
 
 
 def _centre(path: Path, time_column: str, time_scale: str) -> tuple[float, float] | None:
