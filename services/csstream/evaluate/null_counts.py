@@ -49,6 +49,7 @@ class NullRecords:
     epochs: Array
     sampling: Array  # index in SAMPLINGS
     noise: Array  # index in NOISES
+    chunk: Array  # number of the chunk: panels, and so their stars, are not independent
 
     def __len__(self) -> int:
         return len(self.box)
@@ -87,7 +88,7 @@ def look_at_chunk(seed: int, chunk: int) -> NullRecords:
         labels = (SAMPLINGS.index(drawn.sampling), NOISES.index(drawn.noise))
         parts.append(
             [column[kept].astype(np.float32) for column in columns]
-            + [np.full(np.count_nonzero(kept), label, np.float32) for label in labels]
+            + [np.full(np.count_nonzero(kept), label, np.float32) for label in (*labels, chunk)]
         )
     return NullRecords(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -132,7 +133,7 @@ def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
     """Make the table of null records: quantiles of the scores per cell, and tails beyond them."""
     box, wave = (_tail(records, name) for name in ("box", "wave"))
     nodes = (EPOCH_NODES, GROWTH_NODES, DOUBT_NODES, LOG10_P)
-    table = NullTable(*nodes, box, wave, LOG10_P, verified, note)
+    table = NullTable(*nodes, box, wave, LOG10_P, verified, len(records), note)
     smaller = np.minimum(
         log10_tail(table, box, records.box, records.epochs, records.growth("box")),
         log10_tail(table, wave, records.wave, records.epochs, records.growth("wave")),
@@ -204,13 +205,25 @@ def rates(records: NullRecords, table: NullTable, calibrated: int) -> list[Rate]
     share = calibrated / max(len(records), 1)
     result = []
     for group, mask in _groups(records):
-        for level in LEVELS:
-            stated = level * np.count_nonzero(mask)
-            seen = int(np.count_nonzero(fap[mask] <= level))
-            error = np.sqrt(max(seen, 1) + stated / max(share, 1e-9)) / max(stated, 1e-9)
-            count = int(np.count_nonzero(mask))
-            result.append(Rate(group, level, count, stated, seen, seen / stated, float(error)))
+        count, found, chunk = int(np.count_nonzero(mask)), fap[mask], records.chunk[mask]
+        clustering = _clustering(found <= LEVELS[1], chunk)
+        for level in LEVELS if count else ():
+            stated, seen = level * count, int(np.count_nonzero(found <= level))
+            variance = clustering * (max(seen, 1) + stated / max(share, 1e-9))
+            error = float(np.sqrt(variance) / stated)
+            result.append(Rate(group, level, count, stated, seen, seen / stated, error))
     return result
+
+
+def _clustering(hit: Array, chunk: Array) -> float:
+    """Variance of the number of hits of a chunk over its mean, at least 1 (independent stars)."""
+    counts = np.bincount(chunk.astype(np.int64), hit)
+    sizes = np.bincount(chunk.astype(np.int64))
+    expected = sizes * (counts.sum() / max(sizes.sum(), 1))
+    used = expected > 0
+    if np.count_nonzero(used) < 5:
+        return 1.0
+    return max(float(np.mean((counts - expected)[used] ** 2 / expected[used])), 1.0)
 
 
 def _groups(records: NullRecords) -> Iterator[tuple[str, Array]]:

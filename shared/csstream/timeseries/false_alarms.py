@@ -56,6 +56,7 @@ class NullTable:
     box, wave : the two searches.
     pair : ndarray, (k,): log10 p that the smaller of the two probabilities is below 10**log10_p.
     verified : smallest probability that was checked by counting.
+    curves : null curves behind the table.
     note : how it was made.
     """
 
@@ -67,6 +68,7 @@ class NullTable:
     wave: Tail
     pair: Array
     verified: float
+    curves: int
     note: str
 
 
@@ -159,7 +161,11 @@ def read_table(path: Path) -> NullTable:
 
 def write_table(path: Path, table: NullTable) -> None:
     """Write a table as JSON, scores to three decimals."""
-    content: dict[str, Any] = {"note": table.note, "verified": table.verified}
+    content: dict[str, Any] = {
+        "note": table.note,
+        "verified": table.verified,
+        "curves": table.curves,
+    }
     for name in ("epochs", "growths", "doubts", "log10_p"):
         content[name] = getattr(table, name).tolist()
     content["pair"] = np.round(table.pair, 4).tolist()
@@ -179,8 +185,8 @@ def table_from(content: dict[str, Any]) -> NullTable:
         raise ValueError("axes do not rise, or the pair does not fit")
     shape = (*(len(axis) for axis in axes), len(log10_p))
     box, wave = _tail_from(content["box"], shape), _tail_from(content["wave"], shape)
-    verified, note = float(content["verified"]), str(content["note"])
-    return NullTable(axes[0], axes[1], axes[2], log10_p, box, wave, pair, verified, note)
+    facts = float(content["verified"]), int(content["curves"]), str(content["note"])
+    return NullTable(axes[0], axes[1], axes[2], log10_p, box, wave, pair, *facts)
 
 
 def _tail_from(content: dict[str, Any], shape: tuple[int, ...]) -> Tail:

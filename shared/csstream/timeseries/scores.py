@@ -25,6 +25,7 @@ BINS = 256  # of the phase, for the box at the best frequency
 BOX_WIDTHS: Final = np.array([3, 4, 5, 7, 9, 12, 15, 20, 26, 33, 42, 51])  # in bins
 POINTS_IN_BOX = 2.5
 FEWEST_AVERAGES = 6
+LOG_VOLUME = 6.0  # range of log frequency times that of log duration, of a usual search
 SURE = 2000.0  # degrees of freedom from which Student's t is the Gaussian
 # What the best model leaves of the growth of white noise, per length of AVERAGES (counted).
 BOX_LEFT: Final = np.array([0.962, 0.943, 0.920, 0.892, 0.851, 0.776])
@@ -55,7 +56,6 @@ def score_panel(
     weight: Array,
     box_frequency: Array,
     wave_frequency: Array,
-    box_trials: float,
     wave_trials: float,
 ) -> Scores:
     """Score the best box and the best sinusoid of every star of a panel.
@@ -65,9 +65,10 @@ def score_panel(
     time : ndarray, (m,) [day], increasing; keep it near zero.
     flux, weight : ndarray, (n, m): relative flux minus one and inverse variance (0: unused).
     box_frequency, wave_frequency : ndarray, (n,) [1/day]: of the search's best peaks.
-    box_trials, wave_trials : independent tries of the search, see ``significance``.
+    wave_trials : independent sinusoids that were tried.
     """
-    lengths = AVERAGES * max(float(time[-1] - time[0]), 1e-9)
+    span = max(float(time[-1] - time[0]), 1e-9)
+    lengths = AVERAGES * span
     found, growth = np.zeros((len(flux), 5)), np.ones((len(flux), 2, len(lengths)))
     _score(
         np.ascontiguousarray(time, np.float64), flux, weight,
@@ -81,12 +82,25 @@ def score_panel(
     firm = firm / np.sqrt(box_growth.value)
     return Scores(
         snr, firm, duration, power,
-        box_score(firm, box_growth, box_trials),
+        box_score(firm, box_growth, box_trials(span, box_frequency, duration)),
         wave_score(power, points, wave_growth, wave_trials), box_growth, wave_growth,
     )  # fmt: skip
 
 
-def box_score(snr: Array, growth: Growth, trials: float) -> Array:
+def box_trials(span: float, frequency: Array, duration: Array) -> Array:
+    """Independent boxes of like period and duration, times the number of such sets; (n,).
+
+    A box that lasts the fraction q of its cycle has ``span f / q`` independent frequencies and
+    ``1 / q`` places per unit of log frequency, so nearly all boxes that are tried are short and
+    repeat often. Each unit of log period and log duration gets the same share of the false
+    alarms: the rare long events of a planet do not pay for the many short ones.
+    """
+    frequency = np.asarray(frequency, float)
+    fraction = np.clip(duration * frequency, 1.0 / BINS, 0.5)
+    return np.maximum(LOG_VOLUME * span * frequency / fraction**2, 1.0)
+
+
+def box_score(snr: Array, growth: Growth, trials: Array) -> Array:
     """``-log10`` of the chance that noise gives a box of this signal-to-noise in so many trials.
 
     Student's t where the growth is uncertain (2 / doubt degrees of freedom), else the Gaussian.
@@ -108,7 +122,7 @@ def wave_score(power: Array, points: Array, growth: Growth, trials: float) -> Ar
     return _score_of(-free * np.log1p(height / free), trials)
 
 
-def _score_of(log_single: Array, trials: float) -> Array:
+def _score_of(log_single: Array, trials: Array | float) -> Array:
     """``-log10`` of ``1 - (1 - p)^trials`` from the logarithm of p; finite and not below 0."""
     single = np.minimum(log_single, -1e-9)
     with np.errstate(divide="ignore"):
