@@ -58,7 +58,7 @@ def survey(
         if measure:
             for name in wanted:
                 _measure(output / name, name, changes, workers)
-        _report(output, wanted, weights, every)
+        _report(output, wanted, weights, every, workers)
     except (PlanError, FileNotFoundError, ValueError) as error:
         typer.echo(f"csstream evaluate survey: {error}", err=True)
         raise typer.Exit(1) from error
@@ -76,7 +76,7 @@ def _measure(run: Path, name: str, changes: dict[str, Any], workers: int) -> Non
         measure_survey(run, plan, workers, progress)
 
 
-def _report(folder: Path, wanted: list[str], weights: str, every: int) -> None:
+def _report(folder: Path, wanted: list[str], weights: str, every: int, workers: int) -> None:
     from csstream.cli.progress import progress_bar
     from csstream.evaluate.survey_page import PAGE_NAME, write_report
     from csstream.evaluate.survey_report import JSON_NAME, judge_part, lines
@@ -85,7 +85,7 @@ def _report(folder: Path, wanted: list[str], weights: str, every: int) -> None:
     for name in wanted:
         with progress_bar(f"part {name}: looks") as progress:
             try:
-                parts[name] = judge_part(folder / name, weights, every, progress)
+                parts[name] = judge_part(folder / name, weights, every, progress, workers)
             except (FileNotFoundError, ValueError) as error:
                 typer.echo(f"part {name} is left out: {error}", err=True)
     if not parts:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import resources
 from pathlib import Path
 
@@ -72,6 +75,27 @@ def verdicts_of(
     made = examine_field(curves, rules, step)
     save(path, made, fingerprint=np.array(mark))
     return made
+
+
+def examine_fields(
+    folders: Sequence[Path], weights: str, every: int, workers: int, progress: Progress
+) -> None:
+    """Have the verdicts on several fields on disk, a process per field; ``progress`` in fields."""
+    if workers < 2 or len(folders) < 2:
+        for folder in folders:
+            verdicts_of(folder, weights, every, progress)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the processes when they start
+    context = multiprocessing.get_context("spawn")  # threads of a fork would be lost
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        jobs = [pool.submit(_examined, folder, weights, every) for folder in folders]
+        for done, job in enumerate(as_completed(jobs), start=1):
+            job.result()
+            progress(done, len(jobs))
+
+
+def _examined(folder: Path, weights: str, every: int) -> None:
+    verdicts_of(folder, weights, every)
 
 
 def fingerprint(folder: Path, weights: str, every: int) -> str:

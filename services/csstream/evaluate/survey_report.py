@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from csstream.evaluate.survey_examined import verdicts_of
+from csstream.evaluate.survey_examined import examine_fields, verdicts_of
 from csstream.evaluate.survey_looks import ObjectVerdicts
 from csstream.evaluate.survey_plan import SETTINGS, SurveyPlan, read_plan
 from csstream.evaluate.survey_scatter import Scatter, scatter_of, scatter_summary
@@ -24,7 +24,12 @@ from csstream.evaluate.survey_scores import (
     quiet,
     quiet_summary,
 )
-from csstream.evaluation.curve_store import FieldCurves, field_folders, read_field
+from csstream.evaluation.curve_store import (
+    FieldCurves,
+    field_folders,
+    frames_measured,
+    read_field,
+)
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.field import EDGE
 
@@ -62,7 +67,7 @@ def parts_of(folder: Path) -> dict[str, Path]:
     return {read_plan(path).part: path for path in found}
 
 
-def judge_part(run: Path, weights: str, every: int, progress: Progress) -> Part:
+def judge_part(run: Path, weights: str, every: int, progress: Progress, workers: int = 1) -> Part:
     """Examine the fields of a run that have been measured to the end, and compare with truth.
 
     Raises
@@ -70,15 +75,14 @@ def judge_part(run: Path, weights: str, every: int, progress: Progress) -> Part:
     FileNotFoundError
         No field is complete.
     """
-    plan, folders = read_plan(run), field_folders(run)
+    plan = read_plan(run)
+    folders = [f for f in field_folders(run) if frames_measured(f) == plan.frames]
+    examine_fields(folders, weights, every, workers, progress)
     camera = load_instrument(plan.instrument)
     stars, quiets, scatters, frames, seconds = [], [], [], [], []
     gallery: list[tuple[FieldCurves, ObjectVerdicts]] = []
     for folder in folders:
-        curves = read_field(folder)
-        if curves.time.size < plan.frames:
-            continue
-        verdicts = verdicts_of(folder, weights, every, progress)
+        curves, verdicts = read_field(folder), verdicts_of(folder, weights, every)
         stars.append(injected(curves, verdicts, plan.size, EDGE))
         quiets.append(quiet(curves, verdicts))
         scatters.append(scatter_of(curves, camera, plan.size))

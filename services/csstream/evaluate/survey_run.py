@@ -28,6 +28,7 @@ def measure_survey(run: Path, plan: SurveyPlan, workers: int, progress: Progress
         for index in waiting:
             measure_field(run, plan, index, lambda _: progress(frames_done(run, plan), total))
         return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the processes when they start
     context = multiprocessing.get_context("spawn")  # threads of a fork would be lost
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         jobs: set[Future[None]] = {pool.submit(_field, run, plan, index) for index in waiting}
@@ -39,5 +40,4 @@ def measure_survey(run: Path, plan: SurveyPlan, workers: int, progress: Progress
 
 
 def _field(run: Path, plan: SurveyPlan, index: int) -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     measure_field(run, plan, index, lambda _: None)
