@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -103,13 +104,20 @@ def fingerprint(folder: Path, weights: str, every: int) -> str:
     digest = hashlib.sha256(f"{weights}|{every}|{frames_measured(folder)}".encode())
     for chunk in chunk_files(folder):
         digest.update(f"{chunk.name}|{chunk.stat().st_size}".encode())
+    digest.update(_program())
+    if weights != NO_NETWORK:
+        digest.update(_weights(weights))
+    return digest.hexdigest()
+
+
+@cache  # what runs is what was read when the process began
+def _program() -> bytes:
+    digest = hashlib.sha256()
     for package in PROGRAM:
         for entry in sorted(resources.files(package).iterdir(), key=lambda e: e.name):
             if entry.name.endswith((".py", ".json")):
                 digest.update(entry.name.encode() + entry.read_bytes())
-    if weights != NO_NETWORK:
-        digest.update(_weights(weights))
-    return digest.hexdigest()
+    return digest.digest()
 
 
 def _weights(name: str) -> bytes:
