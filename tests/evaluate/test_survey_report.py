@@ -48,7 +48,7 @@ def test_the_scatter_of_curves_with_photon_noise_is_one(part):
     assert np.median(joint) * flux_of_21 / 1000.0 == pytest.approx(1.0, abs=0.1)
 
 
-def test_verdicts_are_kept_for_the_very_same_curves_and_rules(run_folder):
+def test_verdicts_are_kept_for_the_very_same_curves_and_rules(run_folder, part):
     field = run_folder / "b" / "field-000"
     before = (field / VERDICTS).stat().st_mtime_ns
     verdicts_of(field, "none", 4)
