@@ -6,6 +6,9 @@ list. The scatter of each star over the frames is compared with its Cramér–Ra
 isolated star for the uncrowded half, and the joint one of the listed stars' fluxes for all.
 
     python benchmarks/light_curve_scatter.py [--frames 40] [--side 360] [--jitter 0.01]
+    python benchmarks/light_curve_scatter.py --list built     # from twenty other exposures
+
+The joint bound is that of the list's own fluxes, its positions known.
 """
 
 from __future__ import annotations
@@ -19,15 +22,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from csstream.imaging import preparation
+from csstream.imaging.finding.strategies import choose_strategy
 from csstream.imaging.fit.bound import Bound, cramer_rao_bound
 from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured
 from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.reference.build import build_reference
 from csstream.imaging.reference.catalogue import ReferenceCatalogue
 from csstream.imaging.reference.measure import measure_listed
 from csstream.instruments.instrument import load_instrument
-from csstream.simulation.catalogue import StarCatalogue, draw_catalogue, electrons_from_magnitudes
+from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
 from csstream.simulation.frame_files import field_wcs
 from csstream.simulation.frames import background_level, render_frame
 from csstream.simulation.known_list import known_catalogue
@@ -35,7 +41,9 @@ from csstream.simulation.known_list import known_catalogue
 CSST = load_instrument("csst-i")
 EDGES = (18.5, 19.5, 20.5, 21.5, 22.25, 23.0, 24.0, 25.0)
 DITHER = 3.0  # [pixel]
-STACKED = 20  # exposures whose errors a list from truth has
+STACKED = 20  # exposures that a list is built from, or whose errors a known one has
+OTHERS = 100_000  # number of the first exposure that a list is built from
+FAINTEST = 0.1  # [electron/s]
 INNER = 8.0  # [pixel] from the edge of every frame, for a star to be judged
 
 
@@ -57,10 +65,11 @@ def main() -> None:
     stars = draw_catalogue(rng, shape, margin=90.0)
     jitter = Jitter(options.jitter, options.shape_jitter, 0.005, options.shift, options.turn)
     field = _Field(stars, shape, jitter, options.seed)
-    bound = field.bound(options.limit)
-    catalogue = field.known_list(options.limit, bound)
+    built = options.list == "built"
+    catalogue = field.built_list(STACKED) if built else field.known_list(options.limit)
+    print(f"{options.list} list: {len(catalogue.stars)} stars")
     series, seconds, cost = _measured(field, catalogue, options)
-    _print_scatter(field, catalogue, bound, series)
+    _print_scatter(field, catalogue, series)
     _print_cost(seconds, cost, options.side**2 / 1e6)
 
 
@@ -94,24 +103,33 @@ class _Field:
         wcs.wcs.set()
         return frame_from_array(image, _header(self.shape), wcs=wcs, psf=self.psf)
 
-    def bound(self, limit: float) -> Bound:
-        """Return the bound of the listed stars, at the middle of the dither."""
-        listed = self.stars.select(self.stars.mag < limit)
+    def bound(self, catalogue: ReferenceCatalogue) -> Bound:
+        """Return the bound of a list's fluxes, at the middle of the dither."""
+        stars = catalogue.stars
+        x, y = self.wcs.world_to_pixel_values(stars.ra, stars.dec)
         return cramer_rao_bound(
-            self.psf, listed.x, listed.y, electrons_from_magnitudes(listed.mag, CSST),
+            self.psf, x, y, CSST.cadence.exposure_time * np.maximum(stars.flux, FAINTEST),
             shape=self.shape, background=background_level(CSST),
             read_noise=CSST.detector.read_noise, free_positions=False,
         )  # fmt: skip
 
-    def known_list(self, limit: float, bound: Bound) -> ReferenceCatalogue:
+    def known_list(self, limit: float) -> ReferenceCatalogue:
         """Return the true stars with the errors that averaging some exposures leaves."""
         listed = self.stars.select(self.stars.mag < limit)
-        relative = np.minimum(bound.flux_err / bound.flux, 0.5) / np.sqrt(STACKED)
+        exact = known_catalogue(listed, CSST, self.wcs, limit=limit, fwhm=self.psf.fwhm)
+        bound, number = self.bound(exact), exact.stars.object_id - 1
+        relative = np.full(len(listed), 0.1)
+        relative[number] = np.minimum(bound.flux_err / bound.flux, 0.5) / np.sqrt(STACKED)
         place = np.minimum(self.psf.fwhm / 2.3548 * relative * 1.4, 0.1)
         return known_catalogue(
             listed, CSST, self.wcs, limit=limit, fwhm=self.psf.fwhm, errors=(relative, place),
             rng=np.random.default_rng([self.seed, 1 << 20]),
         )  # fmt: skip
+
+    def built_list(self, frames: int) -> ReferenceCatalogue:
+        """Return the list that is built from exposures of its own."""
+        exposures = [self.exposure(OTHERS + k) for k in range(frames)]
+        return build_reference(exposures, choose_strategy(CSST)[0], nominal_psf=self.psf)
 
 
 def _header(shape: tuple[int, int]) -> Any:
@@ -139,6 +157,7 @@ def _measured(
     series = np.full((options.frames, len(catalogue.stars)), np.nan)
     seconds: dict[str, float] = defaultdict(float)
     settings, cost = MeasureSettings(), 0.0
+    preparation.CLOCK = process_time
     measure_listed(field.exposure(0), catalogue, settings=settings)  # compile
     for number in range(options.frames):
         frame = field.exposure(number)
@@ -155,18 +174,16 @@ def _measured(
     return series, total, cost / options.frames
 
 
-def _print_scatter(
-    field: _Field, catalogue: ReferenceCatalogue, bound: Bound, series: np.ndarray
-) -> None:
+def _print_scatter(field: _Field, catalogue: ReferenceCatalogue, series: np.ndarray) -> None:
     """Scatter over the bounds: isolated for the uncrowded half, joint for all."""
-    number = catalogue.stars.object_id - 1
-    mag = field.stars.mag[number]
+    stars, bound = catalogue.stars, field.bound(catalogue)
+    mag = CSST.photometry.zero_point - 2.5 * np.log10(np.maximum(stars.flux, FAINTEST))
     rate = 10.0 ** (-0.4 * (CSST.photometry.zero_point - 25.0)) / CSST.cadence.exposure_time
-    joint, alone = bound.flux_err[number] * rate, bound.isolated_flux_err[number] * rate
+    joint, alone = bound.flux_err * rate, bound.isolated_flux_err * rate
     with np.errstate(invalid="ignore"):
         crowding = joint / alone
     ny, nx = field.shape
-    x, y = field.stars.x[number], field.stars.y[number]
+    x, y = field.wcs.world_to_pixel_values(stars.ra, stars.dec)
     inner = (x > INNER) & (y > INNER) & (x < nx - INNER) & (y < ny - INNER)
     frames = np.isfinite(series).sum(axis=0)
     inner &= frames > 0.8 * len(series)
@@ -200,6 +217,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=360, help="pixels")
     parser.add_argument("--seed", type=int, default=900)
     parser.add_argument("--limit", type=float, default=25.7, help="the list's faintest magnitude")
+    parser.add_argument("--list", choices=("known", "built"), default="known")
     parser.add_argument("--jitter", type=float, default=0.01, help="RMS of the PSF's width")
     parser.add_argument("--shape-jitter", type=float, default=0.0, help="RMS of its ellipticity")
     parser.add_argument("--shift", type=float, default=0.02, help="[pixel] errors of the WCS")

@@ -93,11 +93,18 @@ def _greedy(first: Int, second: Int, n: int, m: int) -> npt.NDArray[np.bool_]:
 
 @njit(cache=True, nogil=True)
 def has_neighbour(x: Float, y: Float, radius: float) -> npt.NDArray[np.bool_]:
-    """Tell which stars (n,), all at finite places, have another one nearer than ``radius``."""
+    """Tell which stars (n,) have another one nearer than ``radius``; those nowhere have none."""
+    out = np.zeros(x.size, np.bool_)
+    somewhere = np.isfinite(x) & np.isfinite(y)
+    if np.sum(somewhere) > 1:
+        out[somewhere] = _has_neighbour(x[somewhere], y[somewhere], radius)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _has_neighbour(x: Float, y: Float, radius: float) -> npt.NDArray[np.bool_]:
     n = x.size
     out = np.zeros(n, np.bool_)
-    if n < 2:
-        return out
     low_x, low_y = x.min(), y.min()
     # Cells of the radius, or of a few stars where those would be too many.
     size = max(radius, np.sqrt((x.max() - low_x) * (y.max() - low_y) / n))

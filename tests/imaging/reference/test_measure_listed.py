@@ -1,5 +1,7 @@
 """A frame measured by a list."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from known_lists import ZERO_POINT, listed, tan_wcs
@@ -191,3 +193,33 @@ def test_the_number_of_threads_changes_nothing(stars, narrow_psf):
     )
     assert one.sources.flux.tobytes() == two.sources.flux.tobytes()
     assert one.sources.x_err.tobytes() == two.sources.x_err.tobytes()
+
+
+def test_a_list_with_holes_or_without_stars_is_no_reason_to_fail(stars, narrow_psf):
+    catalogue = listed(stars[0], stars[1], stars[2] / TIME)
+    unknown = np.arange(400) % 7 == 0
+    holes = replace(
+        catalogue.stars,
+        flux=np.where(unknown, np.nan, catalogue.stars.flux),
+        ra=np.where(np.arange(400) % 11 == 0, np.nan, catalogue.stars.ra),
+    )
+    seen = frame(narrow_psf, *stars, 25)
+    sources = of_list(measure_listed(seen, replace(catalogue, stars=holes)))
+    assert not set(sources.object_id) & set(catalogue.stars.object_id[unknown])
+    assert np.isfinite(sources.flux).all()
+    nothing = measure_listed(
+        seen, replace(catalogue, stars=catalogue.stars.select(unknown & False))
+    )
+    assert np.all(nothing.sources.object_id == 0)
+    assert np.isnan(nothing.zero_point_err)
+
+
+def test_a_frame_that_is_mostly_masked_still_has_a_sky_and_a_place(stars, narrow_psf):
+    bad = np.zeros((SIDE, SIDE), bool)
+    bad[:, 40:] = True
+    catalogue = listed(stars[0], stars[1], stars[2] / TIME)
+    found = measure_listed(frame(narrow_psf, *stars, 26, bad=bad), catalogue)
+    sources = of_list(found)
+    assert found.zero_point == pytest.approx(ZERO_POINT, abs=0.02)
+    assert np.isnan(sources.flux[sources.x > 60.0]).all()
+    assert np.isfinite(sources.flux[sources.x < 35.0]).all()

@@ -17,6 +17,7 @@ from csstream.imaging.frames.frame import Image, Mask
 DEFAULT_MESH = 100  # [pixel] the paper's Table 2
 LEAST_PIXELS = 16  # in a mesh, for a value of its own
 ROWS = 128  # done at a time by one thread
+CLIPS = 5
 FILTER_SIZE = 3  # [mesh] median filter over the mesh, as SExtractor's default
 
 
@@ -63,8 +64,21 @@ def estimate_background(image: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> B
     estimate = sep.Background(
         np.ascontiguousarray(image), mask=mask, bw=side, bh=side, fw=FILTER_SIZE, fh=FILTER_SIZE
     )
+    if estimate.globalback == 0.0 and estimate.globalrms == 1.0:  # no mesh is half usable
+        return _even(image, mask)
     level, noise = estimate.back(dtype=np.float32), estimate.rms(dtype=np.float32)
     return Background(level, float(estimate.globalrms), noise)
+
+
+def _even(image: Image, mask: Mask) -> Background:
+    """Return the same sky everywhere, from all usable pixels clipped about their median."""
+    values = image[~mask].astype(np.float64)
+    for _ in range(CLIPS):
+        middle = float(np.median(values))
+        spread = 1.4826 * float(np.median(np.abs(values - middle)))
+        values = values[np.abs(values - middle) <= 3.0 * spread]
+    level, noise = (np.full(image.shape, v, np.float32) for v in (middle, spread))
+    return Background(level, spread, noise)
 
 
 def correct_from_residual(

@@ -68,7 +68,8 @@ def find_cosmic_rays(
     filled : ndarray, (ny, nx), float32 [electron]
         The image with hits replaced by the median of their surroundings.
     """
-    limits = sharpness_limits(psf) * _easing(image - background, mask, sharpness_limits(psf))
+    limits = sharpness_limits(psf)
+    limits *= _easing(image - background, mask, limits)
     hits = np.zeros(image.shape, np.bool_)
     filled = np.array(image, np.float32)
     margin = min(MARGIN + MARGIN_PER_PSF_ERROR * psf_error, LARGEST_MARGIN)
@@ -102,19 +103,32 @@ def _peak_ratios(sky_free: Image, mask: Mask) -> npt.NDArray[np.float64]:
     ny, nx = sky_free.shape
     if min(ny, nx) < 3:
         return np.empty((0, 4))
-    inner = sky_free[1:-1, 1:-1]
-    shifted = [
-        sky_free[1 + dy : ny - 1 + dy, 1 + dx : nx - 1 + dx]
-        for dx, dy in (*DIRECTIONS, (-1, 0), (0, -1), (-1, -1), (-1, 1))
+    rows, columns = np.nonzero(_peaks(sky_free, mask))
+    here = sky_free[rows, columns]
+    order = np.argsort(-here, kind="stable")[:BRIGHT_PEAKS]
+    rows, columns, here = rows[order], columns[order], here[order]
+    pairs = [
+        0.5 * (sky_free[rows + dy, columns + dx] + sky_free[rows - dy, columns - dx])
+        for dx, dy in DIRECTIONS
     ]
-    good = ~mask[1:-1, 1:-1] & (inner > 0.0)
-    for neighbour in shifted:
-        good &= inner >= neighbour
-    rows, columns = np.nonzero(good)
-    order = np.argsort(-inner[rows, columns], kind="stable")[:BRIGHT_PEAKS]
-    rows, columns = rows[order], columns[order]
-    pairs = [0.5 * (shifted[d] + shifted[d + 4])[rows, columns] for d in range(4)]
-    return np.stack(pairs, axis=1) / inner[rows, columns][:, None]
+    return np.asarray(np.stack(pairs, axis=1) / here[:, None], np.float64)
+
+
+@njit(cache=True, nogil=True)
+def _peaks(sky_free: Image, mask: Mask) -> Mask:
+    """Tell which positive, usable pixels no neighbour exceeds; none on the border."""
+    ny, nx = sky_free.shape
+    found = np.zeros((ny, nx), np.bool_)
+    for j in range(1, ny - 1):
+        for i in range(1, nx - 1):
+            value = sky_free[j, i]
+            if value <= 0.0 or value < sky_free[j, i - 1] or value < sky_free[j, i + 1]:
+                continue
+            top = not mask[j, i]
+            for a in range(-1, 2):
+                top &= value >= sky_free[j - 1, i + a] and value >= sky_free[j + 1, i + a]
+            found[j, i] = top
+    return found
 
 
 def fill_masked(image: Image, mask: Mask, background: Image) -> Image:

@@ -30,7 +30,10 @@ CENTROID_ERROR = 0.03  # [pixel] of a star with neighbours, at best
 def bright_stars(frame: Frame, background: Background, fwhm: float) -> tuple[Float, Float, Float]:
     """Return x, y [pixel] and height [electron] of a frame's brightest unsaturated peaks."""
     sky_free = np.ascontiguousarray(frame.image - background.level, np.float32)
-    rows, columns = np.nonzero(_peaks(sky_free, frame.mask, THRESHOLD * background.rms))
+    # From the level, too: where most of a frame is masked, the typical noise is that of nothing.
+    level = float(np.median(background.level[::8, ::8]))
+    noise = max(background.rms, np.sqrt(max(level, 0.0) + frame.read_noise**2))
+    rows, columns = np.nonzero(_peaks(sky_free, frame.mask, THRESHOLD * noise))
     height = sky_free[rows, columns].astype(np.float64)
     order = np.argsort(-height, kind="stable")[:MOST_STARS]
     x, y = windowed_centroids(sky_free, columns[order], rows[order], fwhm)

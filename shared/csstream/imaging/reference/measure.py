@@ -117,6 +117,7 @@ class _Listed:
         reach = estimate.psf.half_width
         ny, nx = frame.shape
         near = (x > -reach) & (x < nx + reach) & (y > -reach) & (y < ny + reach)
+        near &= np.isfinite(stars.flux)
         self.rows = np.flatnonzero(near)
         self.stars: ReferenceStarTable = stars.select(self.rows)
         self.x, self.y = x[near], y[near]
