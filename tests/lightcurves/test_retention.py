@@ -13,7 +13,7 @@ from machine import CrashError, Machine, key_of
 from csstream.alerting.schedule import Schedule
 from csstream.contracts.errors import FatalError
 from csstream.contracts.records import ClosedMarker, Measurements
-from csstream.lightcurves import cell, keys, state
+from csstream.lightcurves import cell, checkpoint, keys, state
 from csstream.lightcurves.packing import pack, unpack
 from csstream.lightcurves.retention import Retention
 from csstream.lightcurves.series import Rules
@@ -178,3 +178,12 @@ def test_records_of_another_version_are_named():
         unpack(b"\x07" + value[1:])
     with pytest.raises(FatalError, match="rebuild"):
         unpack(value[:-3])
+
+
+def test_cells_too_large_for_a_checkpoint_keep_their_entries(records, expected, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_MOST_BYTES", 10)
+    machine = Machine(rules=FEW)
+    assert machine.run(records[:200]) == expected[: len(machine.panels)]
+    assert not list(machine.store.items(keys.CHECKPOINT))
+    second = Machine(machine.store, FEW)
+    assert machine.sent() + second.run(records[200:]) == expected

@@ -306,6 +306,25 @@ def test_an_export_from_the_topics_holds_every_point_of_the_panels(bench, record
     assert len(table["flux"]) == points
 
 
+def test_retention_outlives_the_machine(bench, make_field):
+    """Old entries leave the changelog; what is there makes the same panels go on elsewhere."""
+    bench.settings = bench.settings.model_copy(update={"keep_epochs": 6})
+    records = make_field(stars=10, detectors=2, partitions=PARTITIONS, seed=6).run(44)
+    expected = expected_panels(bench.settings, records)
+    most = 7 * len(records) // 8
+    worker = bench.start()
+    bench.send(records[:most])
+    wait_until(lambda: sum(bench.committed().values()) == most)
+    worker.kill()
+    worker.wait()
+    removed = {m.key for m in bench.read(bench.topics.changelog, idle=1.5) if m.value is None}
+    assert any(key[:1] == keys.ENTRY for key in removed)
+    shutil.rmtree(bench.tmp_path / "one")
+    bench.start()
+    bench.send(records[most:])
+    assert bench.panels(len(expected)) == expected, bench.logs()
+
+
 def spoil_changelog(bench: Bench, records) -> None:
     """Lose one entry, add a stranger, and say that far more has been sent."""
     name = bench.topics.changelog.name
