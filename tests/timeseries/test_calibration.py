@@ -84,3 +84,48 @@ def test_bad_panels_are_refused_with_a_reason(time, shape, reason):
     with pytest.raises(TimeseriesError) as caught:
         prepare_panel(time, np.ones(shape), np.ones(shape))
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("depth_sigma", [1.0, 5.0])
+def test_the_trend_does_not_eat_transits(rng, space_time, make_panel, depth_sigma):
+    """Depth of injected transits with and without trend removal, seeing in all the curves."""
+    time, flux, error = make_panel(rng, space_time, stars=100, noise=0.01)
+    seeing = np.sin(2 * np.pi * (time - time[0]) / 1.1)
+    flux *= 1.0 + 0.01 * rng.normal(size=(100, 1)) * seeing
+    clean = prepare_panel(time, flux, error).flux
+    hosts = np.arange(10)
+    start = rng.uniform(0.0, 1.6, (10, 1))
+    inside = np.abs((time[None, :] - time[0] - start + 0.8) % 1.6 - 0.8) < 0.06
+    flux[hosts] *= 1.0 - depth_sigma * 0.01 * inside
+    left = prepare_panel(time, flux, error).flux
+    lost = [
+        np.mean((clean - left)[k][inside[k]]) - np.mean((clean - left)[k][~inside[k]])
+        for k in hosts
+    ]
+    assert np.mean(lost) == pytest.approx(depth_sigma * 0.01, rel=0.06)
+
+
+def test_the_paper_s_clip_eats_deep_eclipses_and_fills_gaps(rng, space_time, make_panel):
+    time, flux, error = make_panel(rng, space_time, stars=1, noise=0.01)
+    inside = np.abs((time / 0.9) % 1 - 0.5) < 0.03
+    flux[0, inside] *= 1.0 - 0.12
+    flux[0, 5] = np.nan
+    kept = prepare_panel(time, flux, error, ensemble=False)
+    clipped = prepare_panel(time, flux, error, ensemble=False, outliers="paper")
+    assert np.mean(kept.flux[0, inside]) == pytest.approx(-0.12, abs=0.02)
+    assert np.mean(clipped.flux[0, inside]) > -0.03
+    assert kept.weight[0, 5] == 0.0
+    assert clipped.weight[0, 5] > 0.0
+
+
+def test_the_median_by_partition_is_the_one_by_sorting(rng):
+    from csstream.timeseries.medians import weighted_median
+
+    values, weight = rng.integers(0, 9, (200, 31)).astype(float), rng.uniform(0, 1, (200, 31))
+    weight[rng.random(weight.shape) < 0.3] = 0.0
+    weight[0] = 0.0
+    for row, found in enumerate(weighted_median(values, weight)):
+        order = np.argsort(values[row], kind="stable")
+        total = np.cumsum(weight[row][order])
+        place = np.searchsorted(total, 0.5 * total[-1])
+        assert found == (values[row][order][place] if total[-1] > 0 else 0.0)

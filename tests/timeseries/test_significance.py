@@ -66,3 +66,10 @@ def test_counts_see_through_a_star_that_jumps(rng):
     assert significance.fap_counts(flux, inside, 0.1, 1e5) > 0.1
     clean = np.where(inside, -0.1, 0.0) + rng.normal(0, 0.005, 400)
     assert significance.fap_counts(clean, inside, 0.1, 1e5) < 1e-6
+
+
+def test_rms_and_amplitude_of_a_box_and_a_sinusoid():
+    box = np.where(np.arange(1000) < 45, -1.0, 0.0)
+    assert significance.snr_rms(box, 0.5) == pytest.approx(2.0 * np.sqrt(0.045 * 0.955))
+    wave = np.sin(2 * np.pi * np.arange(1000) / 1000)
+    assert significance.snr_rms(wave, 1.0) == pytest.approx(np.sqrt(0.5))

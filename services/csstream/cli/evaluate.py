@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from csstream.cli.evaluate_classification import classification
+from csstream.cli.evaluate_significance import significance
 from csstream.cli.evaluate_survey import survey, survey_yield
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 
 app.command()(classification)
+app.command()(significance)
 app.command()(survey)
 app.command("yield")(survey_yield)
 

@@ -78,6 +78,15 @@ def snr_amplitude(amplitude: float, sigma1: float) -> float:
     return float(amplitude / sigma1) if sigma1 > 0 else 0.0
 
 
+def snr_rms(model: Array, sigma1: float) -> float:
+    """Root mean square of a model about its mean at the epochs (m,), over the error of one epoch.
+
+    The other reading of the paper's equation 5. For a box of duty cycle q it is
+    ``sqrt(q (1 - q))`` of :func:`snr_amplitude`, for a sinusoid ``1 / sqrt(2)``.
+    """
+    return float(np.std(model) / sigma1) if sigma1 > 0 else 0.0
+
+
 def fap_box(snr: Array, trials: float) -> Array:
     """Chance that noise alone gives a box of this signal-to-noise in so many trials."""
     return _many(ndtr(-np.asarray(snr, float)), trials)
