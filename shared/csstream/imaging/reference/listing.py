@@ -69,6 +69,7 @@ def completed(
     rim = binary_dilation(np.pad(stack.frame.mask, 1, constant_values=True), iterations=s.rim)
     shown = ~rim[1:-1, 1:-1] | ((stack.frame.flags & Flag.SATURATED) != 0)
     on_stack = _at(shown, x, y, stack)
+    found = _better_known(found, averages, mine, theirs)
     found = found.select(_credible(found, deep.sources, stack, s) & on_stack)
     hidden = ~_at(shown, averages.x, averages.y, stack)
     alone = np.flatnonzero(hidden & (averages.frames >= np.maximum(0.5 * coverage, 2)))
@@ -123,6 +124,28 @@ def _from_stack(
         chi2=chi2,
         single_err=single,
     )
+
+
+def _better_known(found: Listed, averages: Averages, mine: Int, theirs: Int) -> Listed:
+    """Take the frames' means of bright lone stars where they are better than the stack's values.
+
+    The PSF of a stack changes with the frames that show a place; at high S/N, in varied seeing,
+    that is more than the photons' noise, and the stack's errors, widened by its residuals, say so.
+    """
+    scale = np.sqrt(np.fmax(averages.chi2[theirs], 1.0))
+    often = averages.frames[theirs] >= np.maximum(found.n_frames.max(initial=0) // 3, 2)
+    alone = found.flags[mine] & np.int32(Flag.CROWDED) == 0
+    strong = averages.flux[theirs] > TIE_SNR * averages.single_err[theirs]
+    better = scale * averages.flux_err[theirs] < found.flux_err[mine]
+    better &= often & alone & strong
+    i, j = mine[better], theirs[better]
+    columns = {entry.name: getattr(found, entry.name).copy() for entry in fields(Listed)}
+    columns["x"][i], columns["y"][i] = averages.x[j], averages.y[j]
+    columns["position_err"][i] = averages.error[j]
+    columns["flux"][i] = averages.flux[j]
+    columns["flux_err"][i] = scale[better] * averages.flux_err[j]
+    columns["flags"][i] &= ~np.int32(Flag.POOR_FIT)
+    return Listed(**columns)
 
 
 def _credible(found: Listed, sources: SourceTable, stack: Stack, s: BuildSettings) -> Bool:

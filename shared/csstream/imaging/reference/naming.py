@@ -25,7 +25,7 @@ SAME_STAR_FWHM = 0.5  # [FWHM] within which a star of an older list is the same
 CALIBRATOR_SNR = (50.0, 20.0)  # in one frame; the lower one where there are too few
 ENOUGH_CALIBRATORS = 20
 CLEAN_SHARE = 0.05  # largest share of a neighbour's light in a calibrator's
-STEADY_CHI2 = 3.0  # reduced, over the frames
+STEADY_CHI2 = 3.0  # reduced, over the frames; or this often the bright stars' median
 DISQUALIFIED = int(Flag.SATURATED | Flag.MASKED | Flag.POOR_FIT)
 
 
@@ -83,11 +83,13 @@ def calibrators(listed: Listed, share: Float, frames: int) -> Bool:
         That the list was made of; of a single one nothing can be said about steadiness.
     """
     clean = (share < CLEAN_SHARE) & (listed.flags & DISQUALIFIED == 0)
-    if frames > 1:
-        with np.errstate(invalid="ignore"):
-            clean &= listed.chi2 < STEADY_CHI2
-        clean &= listed.n_frames > 0.5 * frames
     snr = listed.flux / np.maximum(listed.single_err, 1e-30)
+    if frames > 1:
+        clean &= (listed.n_frames > 0.5 * frames) & np.isfinite(listed.chi2)
+        # In changing seeing even constant stars scatter more than their errors say.
+        usual = listed.chi2[clean & (snr > CALIBRATOR_SNR[-1])]
+        limit = STEADY_CHI2 * max(1.0, float(np.median(usual)) if usual.size else 1.0)
+        clean[clean] = listed.chi2[clean] < limit
     chosen = clean
     for least in CALIBRATOR_SNR:
         chosen = clean & (snr > least)
