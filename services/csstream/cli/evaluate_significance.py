@@ -40,6 +40,8 @@ def significance(
         chosen = shipped_table() if table is None else read_table(table)
     except TimeseriesError as error:
         raise typer.BadParameter(str(error), param_hint="--table") from error
+    if calibrate and curves and calibration_seed == seed:
+        raise typer.BadParameter("calibration and check need other curves", param_hint="--seed")
     content: dict[str, Any] = {"command": " ".join(["csstream", *sys.argv[1:]])}
     if calibrate:
         chosen = _calibrated(output, calibration_seed, calibrate)
