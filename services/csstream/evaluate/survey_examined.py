@@ -54,12 +54,18 @@ def rules_of(weights: str, every: int) -> LookRules:
 
 
 def verdicts_of(
-    folder: Path, weights: str, every: int, progress: Progress = lambda done, total: None
+    folder: Path,
+    weights: str,
+    every: int,
+    progress: Progress = lambda done, total: None,
+    program: bytes | None = None,
 ) -> ObjectVerdicts:
     """Return the verdicts on a field's curves: from disk where they are of the same curves,
     rules, network and program, else made anew and written.
+
+    ``program`` is the hash of the program that began the work; None: of this one.
     """
-    path, mark = folder / VERDICTS, fingerprint(folder, weights, every)
+    path, mark = folder / VERDICTS, fingerprint(folder, weights, every, program)
     if path.exists():
         with np.load(path, allow_pickle=False) as stored:
             same = str(stored["fingerprint"]) == mark
@@ -89,29 +95,32 @@ def examine_fields(
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the processes when they start
     context = multiprocessing.get_context("spawn")  # threads of a fork would be lost
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        jobs = [pool.submit(_examined, folder, weights, every) for folder in folders]
+        jobs = [
+            pool.submit(_examined, folder, weights, every, program_hash()) for folder in folders
+        ]
         for done, job in enumerate(as_completed(jobs), start=1):
             job.result()
             progress(done, len(jobs))
 
 
-def _examined(folder: Path, weights: str, every: int) -> None:
-    verdicts_of(folder, weights, every)
+def _examined(folder: Path, weights: str, every: int, program: bytes) -> None:
+    verdicts_of(folder, weights, every, program=program)
 
 
-def fingerprint(folder: Path, weights: str, every: int) -> str:
+def fingerprint(folder: Path, weights: str, every: int, program: bytes | None = None) -> str:
     """Return a hash of all that the verdicts depend on."""
     digest = hashlib.sha256(f"{weights}|{every}|{frames_measured(folder)}".encode())
     for chunk in chunk_files(folder):
         digest.update(f"{chunk.name}|{chunk.stat().st_size}".encode())
-    digest.update(_program())
+    digest.update(program_hash() if program is None else program)
     if weights != NO_NETWORK:
         digest.update(_weights(weights))
     return digest.hexdigest()
 
 
 @cache  # what runs is what was read when the process began
-def _program() -> bytes:
+def program_hash() -> bytes:
+    """Return a hash of the code that looks and judges."""
     digest = hashlib.sha256()
     for package in PROGRAM:
         for entry in sorted(resources.files(package).iterdir(), key=lambda e: e.name):
