@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from time import process_time
 from typing import Any, NamedTuple
@@ -133,12 +134,13 @@ class _Field:
 
 
 def _header(shape: tuple[int, int]) -> Any:
-    return blank_header(
+    header = blank_header(
         instrument="csst-i", exposure_time=CSST.cadence.exposure_time, shape=shape,
         read_noise=CSST.detector.read_noise, saturation=CSST.detector.saturation,
         zero_point=CSST.photometry.zero_point,
         pixel_scale_arcsec=CSST.detector.pixel_scale_arcsec,
     )  # fmt: skip
+    return replace(header, pointing=(CSST.pointing.ra, CSST.pointing.dec))
 
 
 def _turned(stars: StarCatalogue, angle: float, shape: tuple[int, int]) -> StarCatalogue:
