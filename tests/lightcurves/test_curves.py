@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.lightcurves.curves import PANEL_OBJECTS, Curves, Points
+from csstream.lightcurves.blocks import PANEL_OBJECTS, Points
+from csstream.lightcurves.curves import Curves
 
 NOTHING = (np.nan, np.nan, 0)
 

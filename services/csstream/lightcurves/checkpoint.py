@@ -21,8 +21,8 @@ import numpy as np
 
 from csstream.contracts.codec import max_bytes
 from csstream.lightcurves import keys
+from csstream.lightcurves.blocks import Block, Points
 from csstream.lightcurves.cell import Cell
-from csstream.lightcurves.curves import Block, Points
 from csstream.lightcurves.packing import header_of, pack, unpack
 from csstream.lightcurves.series import Look, Rules, Series, SeriesKey, Waiting
 from csstream.lightcurves.store import Store

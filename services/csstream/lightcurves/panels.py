@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.contracts.records import Panel
-from csstream.lightcurves.curves import PANEL_OBJECTS, Points
+from csstream.lightcurves.blocks import PANEL_OBJECTS, Points
 from csstream.lightcurves.series import Due, Series
 
 Array = npt.NDArray[Any]
