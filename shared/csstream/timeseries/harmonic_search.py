@@ -22,6 +22,7 @@ from csstream.timeseries.shares import common_share, normalised
 
 Array = npt.NDArray[Any]
 
+FEWEST_STARS: Final = 4  # for which making orthonormal functions pays
 CHUNK: Final = 16  # frequencies per matrix product
 DEPENDENT: Final = 1e-5  # share of a wave that must be left beside those before it
 
@@ -44,7 +45,7 @@ def harmonic_panel(
     """
     product, share, scatter = normalised(flux, weight)
     columns = np.ascontiguousarray(product.T, np.float32)
-    common = common_share(share)
+    common = common_share(share) if len(share) >= FEWEST_STARS else None
     mean = share.mean(axis=0) if common is None else common
     rest = np.ascontiguousarray((share - mean).T, np.float32)
     time = np.ascontiguousarray(time, np.float64)
