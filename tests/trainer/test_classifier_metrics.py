@@ -7,10 +7,12 @@ import pytest
 
 from csstream.trainer.classifier_metrics import (
     average_precision,
+    balance,
     best_temperature,
     compare,
     confusion,
     false_positives_at,
+    log_loss,
     metrics,
     reliability,
     softmax,
@@ -36,6 +38,14 @@ def test_average_precision_and_reliability():
     assert bins["expected_calibration_error"] == pytest.approx(0.05)
 
 
+def test_variables_and_others_weigh_the_same():
+    label = np.array([0, 1, 2, 3])
+    assert balance(label) == pytest.approx([2.0, 2 / 3, 2 / 3, 2 / 3])
+    chances = np.tile([0.5, 0.25, 0.125, 0.125], (4, 1))
+    wanted = -(0.5 * np.log(0.5) + 0.5 * (np.log(0.25) + 2 * np.log(0.125)) / 3)
+    assert log_loss(chances, label) == pytest.approx(wanted)
+
+
 def test_false_positives_at_a_recall():
     score = np.array([0.9, 0.8, 0.3, 0.85, 0.2, 0.1, 0.05])
     truth = np.array([True, True, True, False, False, False, False])
@@ -46,9 +56,9 @@ def test_false_positives_at_a_recall():
 
 def test_the_temperature_is_found_again():
     rng = np.random.default_rng(1)
-    logits = rng.normal(0, 3, (20000, 4))
-    label = np.array([rng.choice(4, p=p) for p in softmax(logits, 1.7)])
-    assert best_temperature(logits, label) == pytest.approx(1.7, rel=0.06)
+    logits = rng.normal(0, 3, (20000, 4)) + np.array([np.log(3.0), 0, 0, 0])  # half are none
+    label = np.array([rng.choice(4, p=p) for p in softmax(logits, 1.0)])
+    assert best_temperature(1.7 * logits, label) == pytest.approx(1.7, rel=0.08)
 
 
 def test_a_clear_winner_wins_and_equals_are_within_errors():

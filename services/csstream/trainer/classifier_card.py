@@ -53,7 +53,7 @@ def make_card(
         "outputs": list(KINDS),
         "limits": (
             "Shapes of one simulator; no real light curves. Variables with a wrong period are "
-            "left out. Probabilities hold for the mix of the shortlisted training rows."
+            "left out. Probabilities hold for a shortlist of which one half is variable."
         ),
         "probability_limit": limit,
         "rows": {name: len(part) for name, part in split.items()},

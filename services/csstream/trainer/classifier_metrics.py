@@ -93,6 +93,13 @@ def _differences(one: Array, two: Array, label: Array, rows: Array) -> dict[str,
     return {name: first[name] - second[name] for name in first}
 
 
+def balance(label: Array) -> Array:
+    """Weights (k,) with mean 1 that give variables and others one half each."""
+    variable = np.asarray(label) > 0
+    share = float(np.clip(np.mean(variable), 1e-6, 1.0 - 1e-6)) if len(variable) else 0.5
+    return np.where(variable, 0.5 / share, 0.5 / (1.0 - share))
+
+
 def false_positives_at(score: Array, truth: Array, recall: float) -> float:
     """Share of the negatives at or above the score that reaches a recall of the positives."""
     positive, negative = np.sort(score[truth])[::-1], score[~truth]
@@ -122,23 +129,33 @@ def average_precision(score: Array, truth: Array) -> float:
 
 
 def reliability(variable: Array, truth: Array) -> dict[str, Any]:
-    """Stated against true share of variables in ten bins, and the expected calibration error."""
+    """Stated against true share of variables in ten bins, and the expected calibration error.
+
+    Variables and others have one half of the weight each.
+    """
+    weight = balance(truth)
     index = np.minimum((variable * BINS).astype(int), BINS - 1)
     rows, error = [], 0.0
     for b in range(BINS):
         inside = index == b
         if not inside.any():
             continue
-        stated, found = float(variable[inside].mean()), float(truth[inside].mean())
-        error += inside.mean() * abs(stated - found)
+        stated, found = (
+            float(np.average(values[inside], weights=weight[inside]))
+            for values in (variable, truth)
+        )
+        error += weight[inside].sum() / weight.sum() * abs(stated - found)
         rows.append({"stated": round(stated, 3), "found": round(found, 3), "n": int(inside.sum())})
     return {"bins": rows, "expected_calibration_error": float(error)}
 
 
 def log_loss(probabilities: Array, label: Array) -> float:
-    """Mean of minus the logarithm of the true class's probability."""
+    """Mean of minus the logarithm of the true class's probability.
+
+    Variables and others have one half of the weight each.
+    """
     chosen = probabilities[np.arange(len(label)), label]
-    return float(-np.mean(np.log(np.maximum(chosen, 1e-9))))
+    return float(-np.average(np.log(np.maximum(chosen, 1e-9)), weights=balance(label)))
 
 
 def softmax(logits: Array, temperature: float) -> Array:

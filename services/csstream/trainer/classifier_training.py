@@ -15,12 +15,20 @@ from torch import nn
 
 from csstream.inference.cards import write_card
 from csstream.inference.classifier import with_mask
+from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.settings import ExamineSettings
 from csstream.trainer.classifier_canvas import PARTS, PLACES, CanvasSource, part_of
 from csstream.trainer.classifier_card import make_card
 from csstream.trainer.classifier_data import Counts, TrainingSet
 from csstream.trainer.classifier_export import check_parity, export_classifier
-from csstream.trainer.classifier_metrics import best_temperature, compare, metrics, softmax
+from csstream.trainer.classifier_metrics import (
+    balance,
+    best_temperature,
+    compare,
+    log_loss,
+    metrics,
+    softmax,
+)
 from csstream.trainer.classifier_network import CurveNetwork
 from csstream.trainer.classifier_store import gather_all
 from csstream.trainer.classifier_trees import export_trees, fit_trees, scores
@@ -176,11 +184,12 @@ def fit(
     )
     steps = settings.epochs * (len(train) // settings.batch + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
+    weight = _class_weights(train.label)
     best, start = np.inf, monotonic()
     for epoch in range(settings.epochs):
         network.train()
         for whole, near, scalars, label in batches(train, settings.batch, rng):
-            loss = nn.functional.cross_entropy(network(whole, near, scalars), label)
+            loss = _weighted_loss(network(whole, near, scalars), label, weight)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -220,5 +229,16 @@ def logits_of(network: CurveNetwork, data: TrainingSet) -> Array:
 
 
 def _loss(network: CurveNetwork, data: TrainingSet) -> float:
-    found = torch.from_numpy(logits_of(network, data))
-    return float(nn.functional.cross_entropy(found, torch.from_numpy(data.label)))
+    return log_loss(softmax(logits_of(network, data), 1.0), data.label)
+
+
+def _class_weights(label: Array) -> torch.Tensor:
+    """Weight of each class (4,), so that variables and others have one half each."""
+    one = balance(np.append(label, [0, 1]))[-2:]  # of a row that is none, and of a variable
+    return torch.tensor([one[0]] + [one[1]] * (len(KINDS) - 1), dtype=torch.float32)
+
+
+def _weighted_loss(logits: torch.Tensor, label: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Mean loss with the weight of each row's class, (4,)."""
+    each = nn.functional.cross_entropy(logits, label, reduction="none")
+    return (each * weight[label]).mean()

@@ -17,6 +17,7 @@ from csstream.inference.classifier import CHANNELS
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.views import GLOBAL_BINS, LOCAL_BINS
 from csstream.trainer.classifier_export import write_model
+from csstream.trainer.classifier_metrics import balance
 
 Array = npt.NDArray[Any]
 Inputs = tuple[Array, Array, Array]
@@ -52,7 +53,7 @@ def fit_trees(inputs: Inputs, label: Array, seed: int) -> HistGradientBoostingCl
         early_stopping=False,
         random_state=seed,
     )
-    return trees.fit(flat(inputs), label)
+    return trees.fit(flat(inputs), label, sample_weight=balance(label))
 
 
 def scores(trees: HistGradientBoostingClassifier, inputs: Inputs) -> Array:
