@@ -223,3 +223,20 @@ def test_a_frame_that_is_mostly_masked_still_has_a_sky_and_a_place(stars, narrow
     assert found.zero_point == pytest.approx(ZERO_POINT, abs=0.02)
     assert np.isnan(sources.flux[sources.x > 60.0]).all()
     assert np.isfinite(sources.flux[sources.x < 35.0]).all()
+
+
+def test_a_saturated_star_that_is_listed_wrong_spoils_nobody(stars, narrow_psf):
+    x, y, flux = with_stars(stars, [80.0], [85.0], [4e6])
+    wrong = flux.copy()
+    wrong[-1] /= 3.0
+    found = measure_listed(
+        frame(narrow_psf, x, y, flux, 27), listed(x + 0.2 * (flux > 3e6), y, wrong / TIME)
+    )
+    sources = of_list(found)
+    truth = flux[sources.object_id - 1] / TIME
+    full = sources.object_id == x.size
+    assert sources.flux[full][0] == pytest.approx(truth[full][0], rel=0.1)
+    apart = np.hypot(sources.x - 80.0, sources.y - 85.0)
+    around = (apart > 8.0) & (apart < 40.0)
+    pull = (sources.flux - truth)[around] / sources.flux_err[around]
+    assert np.std(pull) < 1.6

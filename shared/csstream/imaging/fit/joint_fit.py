@@ -84,20 +84,20 @@ def joint_fit(
 
 
 def _iterate(state: FitState) -> int:
-    """Iterate to the end; leaves residual, weights and, unless frozen, the matrix there."""
+    """Iterate to the end; leaves the residual and, unless frozen, weights and matrix there."""
     s = state.settings
     used = 0
     state.evaluate(wings=True)
     if s.sky_first:
         state.correct_sky()
     for used in range(1, s.iterations + 1):
-        if used == 1 or not s.frozen:
+        if not s.frozen or used <= s.frozen:
             state.assemble()
         else:
             state.renew_gradient()
         moving = state.advance(s.cg_tolerance)
         last = used == s.iterations or (moving < s.settled and used > 2)
-        state.evaluate(wings=used == 2 or last)
+        state.evaluate(wings=used == 2 or last, weights=not s.frozen or used < s.frozen)
         state.correct_sky()
         if last:
             break

@@ -30,7 +30,7 @@ class FitSettings:
     error_radius_fwhm: float = 2.7  # [FWHM] neighbours in the local inverse
     error_neighbours: int = 12
     background_mesh: int = DEFAULT_MESH  # [pixel]; 0 keeps the background as given
-    frozen: bool = False  # keep the first weights and normal matrix: the start is good
+    frozen: int = 0  # weights and normal matrix stay as of this iteration; 0: they are renewed
     sky_first: bool = False  # correct the sky before the first step: the stars' light is known
     settled: float = 0.01  # the fit ends early when a smaller share of the stars still moves
     threads: int = 1  # results do not depend on it

@@ -58,7 +58,6 @@ class FitState:
         self.scene, self.psf, self.settings, self.workers = scene, psf, settings, workers
         self.background = np.array(scene.background, np.float32)
         self.noise2 = max(scene.read_noise, 0.1) ** 2
-        self.weighted = False  # whether there are weights yet
         self.fwhm = psf.fwhm
         thinned = self.background[::8, ::8]
         self.level = max(float(np.median(thinned)), 0.0) if thinned.size else 0.0
@@ -165,26 +164,25 @@ class FitState:
         half = np.ceil(steps[np.searchsorted(edges, flux)]).astype(np.int64)
         return np.minimum(half, self.psf.half_width)
 
-    def evaluate(self, wings: bool) -> None:
+    def evaluate(self, wings: bool, weights: bool = True) -> None:
         """Render the stars; from them the residual and the weights.
 
         Within the fit stamps the model is always new; what bright stars shed beyond theirs
-        hardly changes, and is renewed only if ``wings``. Frozen weights are those of the start.
+        hardly changes, and is renewed only if ``wings``. The weights stay unless ``weights``.
         """
         if wings:
             x, y, flux = (v[self.wide] for v in self.solution())
             self.wings.renew(x + self.margin, y + self.margin, flux, self.stale)
-        self.workers.run(self._expose, self.bands)
-        self.weighted = True
+        self.workers.run(lambda *band: self._expose(*band, weights), self.bands)
 
-    def _expose(self, first: int, last: int, low: int, high: int) -> None:
+    def _expose(self, first: int, last: int, low: int, high: int, weights: bool) -> None:
         """Make model, residual and weights of the rows [low, high), margin included."""
         self.model[low:high] = self.wings.image[low:high]
         stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)
         kernels.add_stars(self.model, *stars, first, last, low, high)
         scene, rows = self.scene, self.background.shape[0]
         part = max(low - self.margin, 0), min(high - self.margin, rows)
-        if self.weighted and self.settings.frozen:
+        if not weights:
             images = (scene.image, scene.mask, self.background, self.model, self.residual)
             kernels.residual_alone(*images, *part)
             return
@@ -210,7 +208,8 @@ class FitState:
             lambda *part: normal.assemble(*images, *stars, *plan, *out, *part), self.tile_parts
         )
         self._finish_gradient()
-        prior, root, f = 1.0 / self.settings.position_prior**2, self.root, self.flux
+        prior, root, f = 1.0 / self.settings.position_prior**2, self.root, self.flux.copy()
+        self.assembled = f
         parts = self.star_parts
         self.workers.run(
             lambda *part: whitening.root_blocks(self.diagonal, f, prior, root, *part), parts
@@ -274,8 +273,8 @@ class FitState:
         return quality
 
     def change(self) -> Float:
-        """How much the sorted stars' fluxes differ from where they started, (n,)."""
-        return self.flux - self.start[2][self.order]
+        """How much the sorted stars' fluxes differ from those that the weights knew, (n,)."""
+        return self.flux - self.assembled
 
     def solution(self) -> tuple[Float, Float, Float]:
         """x, y [pixel] and flux of all stars, in the order given."""

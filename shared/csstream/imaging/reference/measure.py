@@ -36,6 +36,7 @@ from csstream.imaging.source_table import MAG_PER_RELATIVE_FLUX, SourceTable
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
+FROZEN = 2  # iteration whose weights stay: saturated stars may be listed wrong by factors
 CG_TOLERANCE = 0.03  # of each of the iterations, whose errors multiply
 
 
@@ -142,7 +143,7 @@ class _Listed:
             background_mesh=s.background_mesh,
             cg_tolerance=CG_TOLERANCE,
             sky_first=True,
-            frozen=True,
+            frozen=FROZEN,
             settled=0.0,
             threads=s.threads,
         )
