@@ -27,6 +27,10 @@ def classifier(
             "csstream evaluate survey, or a table of light curves; can be repeated."
         ),
     ] = None,
+    ship: Annotated[
+        str,
+        typer.Option(help="better (by the test stars), network or trees: which one is exported."),
+    ] = "better",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 25,
     seed: Annotated[int, typer.Option(help="Seed of data and weights.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -44,8 +48,12 @@ def classifier(
         train_classifier,
     )
 
+    if ship not in ("better", "network", "trees"):
+        raise typer.BadParameter("must be better, network or trees", param_hint="--ship")
     wanted = noise or [SIMULATED]
-    settings = ClassifierSettings(seed=seed, panels=panels, epochs=epochs, threads=threads)
+    settings = ClassifierSettings(
+        seed=seed, panels=panels, epochs=epochs, threads=threads, ship=ship
+    )
     try:
         train_classifier(settings, [_source(name) for name in wanted], out, _say)
     except (NoiseError, DataMismatchError, TooFewRowsError) as error:

@@ -56,6 +56,7 @@ class ClassifierSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     threads: int = 1
+    ship: str = "better"  # or "network" or "trees", whatever the test stars say
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +147,8 @@ def _release(
         wanted = softmax(contender.logits(few), temperature[contender.name])
         parity[contender.name] = check_parity(path, inputs_of(few), wanted)
     against = compare(chances["network"], chances["trees"], test.label, test.panel)
-    winner = "trees" if against["winner"] == "second" else "network"
+    better = "trees" if against["winner"] == "second" else "network"
+    winner = better if settings.ship == "better" else settings.ship
     path = out / WEIGHTS
     path.write_bytes((out / f"{winner}.onnx").read_bytes())
     limit = ExamineSettings().probability
