@@ -1,5 +1,7 @@
 """The steps by themselves: association, averages, the stack, neighbours, the plane."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,18 @@ def test_the_stacks_psf_is_the_one_that_its_stars_have(sky):
     level = np.median(left)
     assert np.abs(left - level).max() < 0.01 * model[inner].max()
     assert 1.4826 * np.median(np.abs(left - level)) < 0.02 * level
+
+
+def test_frames_whose_psf_tables_differ_share_one_psf(sky):
+    """In varied seeing every frame's own table has its size: none may be forgotten."""
+    wide = replace(sky, psf=moffat_psf(4.2, 3.0, 2, 50))
+    stack = stack_of([sky.expose(0, noise=False), wide.expose(1, (1.3, -0.4), noise=False)])
+    model = np.zeros(stack.frame.shape)
+    flux = sky.flux * stack.frame.exposure_time / 100.0
+    stack.frame.psf.render(model, sky.x + 4, sky.y + 4, flux, 38)
+    inner = np.s_[12:-12, 12:-12]
+    left = (stack.frame.image - model)[inner]
+    assert np.abs(left - np.median(left)).max() < 0.03 * model[inner].max()
 
 
 def test_the_stacks_noise_is_poissons(frames):

@@ -143,11 +143,19 @@ class Stacker:
 
     def _add_psf(self, psf: PixelPsf, dx: Float, dy: Float, weight: float) -> None:
         """Add a frame's PSF, moved by each of the roundings (k,) [pixel]."""
-        moved = weight * _moved(psf, dx, dy)
         if self._psf is None:
-            self._psf, self._oversampling = moved, psf.oversampling
-        elif moved.shape == self._psf.shape and psf.oversampling == self._oversampling:
-            self._psf = self._psf + moved
+            self._psf, self._oversampling = np.zeros_like(psf.samples), psf.oversampling
+        same = _resampled(psf, self._oversampling, self._psf.shape[0])
+        self._psf = self._psf + weight * _moved(same, dx, dy)
+
+
+def _resampled(psf: PixelPsf, oversampling: int, side: int) -> PixelPsf:
+    """Return the PSF as a table (side, side): a frame's own PSF has a table by its seeing."""
+    if psf.oversampling == oversampling and psf.samples.shape[0] == side:
+        return psf
+    axis = (np.arange(side) - side // 2) / oversampling
+    samples = psf.evaluate(axis[None, :], axis[:, None])
+    return PixelPsf(samples * (oversampling**2 / samples.sum()), oversampling)
 
 
 def _moved(psf: PixelPsf, dx: Float, dy: Float) -> Float:
