@@ -1,0 +1,249 @@
+"""Kernels of the scores: models subtracted from curves, and what averages of the rest scatter."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Array = npt.NDArray[Any]
+
+BINS = 256  # of the phase, for the box at the best frequency
+POINTS_IN_BOX = 2.5
+FEWEST_AVERAGES = 6
+HARMONICS: Final = 3  # of the series whose residual tells how correlated the noise is
+MOST_SHIFT: Final = 0.2  # [1/span] of the frequency from the grid's
+DEGENERATE: Final = 1e-6  # of a term's weight that must be its own
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def score(
+    time: Array,
+    flux: Array,
+    weight: Array,
+    box_frequency: Array,
+    wave_frequency: Array,
+    widths: Array,
+    lengths: Array,
+    found: Array,
+    growth: Array,
+) -> None:
+    """Fill found (n, 5): snr_bls, duration, power, points, firm snr; and growth (n, 2, k)."""
+    residual, kept = np.empty(time.shape[0]), np.empty(time.shape[0])
+    terms = 1 + 2 * HARMONICS
+    design = np.empty((terms, time.shape[0]))
+    for i in range(flux.shape[0]):
+        used = np.count_nonzero(weight[i])
+        total = weight[i].sum()
+        if used < 6 or total <= 0.0:
+            continue
+        mean = np.sum(weight[i] * flux[i]) / total
+        chi2 = np.sum(weight[i] * (flux[i] - mean) ** 2)
+        if chi2 <= 0.0:
+            continue
+        found[i, 3] = used
+        taken, firm, duration = _subtract_box(
+            time, flux[i], weight[i], box_frequency[i], widths, mean, total, used, residual, kept
+        )
+        rest = max((chi2 - taken) / max(used - 5, 1), 1e-12 * chi2)
+        found[i, 0], found[i, 1] = np.sqrt(taken / rest), duration
+        found[i, 4] = np.sqrt(firm / rest)
+        _growth(time, residual, kept, 1.0 / rest, lengths, growth[i, 0])
+        taken = _subtract_waves(
+            time, flux[i], weight[i], wave_frequency[i], mean, total, design, residual
+        )
+        found[i, 2] = min(max(taken / chi2, 0.0), 1.0)
+        left = np.sum(weight[i] * residual**2)
+        rest = max(left / max(used - terms, 1), 1e-12 * chi2)
+        _growth(time, residual, weight[i], 1.0 / rest, lengths, growth[i, 1])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _subtract_box(
+    time: Array,
+    flux: Array,
+    weight: Array,
+    frequency: float,
+    widths: Array,
+    mean: float,
+    total: float,
+    used: int,
+    residual: Array,
+    kept: Array,
+) -> tuple[float, float, float]:
+    """Residual of the best box, weights without its events.
+
+    Returns the chi² taken, the same without the strongest point, and the duration [day].
+    """
+    bins = np.zeros((2, BINS))
+    place = np.empty(time.shape[0], np.int64)
+    for j in range(time.shape[0]):
+        phase = time[j] * frequency
+        place[j] = min(int((phase - np.floor(phase)) * BINS), BINS - 1)
+        share = weight[j] / total
+        bins[0, place[j]] += share * (flux[j] - mean)
+        bins[1, place[j]] += share
+    best, start, width = _best_box_of(bins, widths, POINTS_IN_BOX / used)
+    signal, inside = 0.0, 0.0
+    for b in range(start, start + width):
+        signal += bins[0, b % BINS]
+        inside += bins[1, b % BINS]
+    high = mean - signal / (1.0 - inside) if inside < 1.0 else mean
+    strongest, its_share = 0.0, 0.0
+    for j in range(time.shape[0]):
+        dip = (place[j] - start) % BINS < width
+        residual[j] = 0.0 if dip else flux[j] - high
+        kept[j] = 0.0 if dip else weight[j]
+        if dip and weight[j] * (mean - flux[j]) > strongest:
+            strongest, its_share = weight[j] * (mean - flux[j]), weight[j] / total
+    if best <= 0.0:
+        return 0.0, 0.0, 0.0
+    signal, inside = min(signal + strongest / total, 0.0), inside - its_share
+    firm = signal * signal / (inside * (1.0 - inside)) if inside > 1e-9 else 0.0
+    return best * total, firm * total, width / (BINS * frequency)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _best_box_of(bins: Array, widths: Array, least: float) -> tuple[float, int, int]:
+    """Largest SR² of a dip in a folded curve, with start and width in bins."""
+    running = np.zeros((2, 2 * BINS + 1))
+    for b in range(2 * BINS):
+        running[0, b + 1] = running[0, b] + bins[0, b % BINS]
+        running[1, b + 1] = running[1, b] + bins[1, b % BINS]
+    best, best_start, best_width = 0.0, 0, int(widths[0])
+    for width in widths:
+        for start in range(BINS):
+            s = running[0, start + width] - running[0, start]
+            r = running[1, start + width] - running[1, start]
+            value = s * s / (r * (1.0 - r))
+            if s < 0.0 and r >= least and r < 0.999 and value > best:
+                best, best_start, best_width = value, start, int(width)
+    return best, best_start, best_width
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _subtract_waves(
+    time: Array,
+    flux: Array,
+    weight: Array,
+    frequency: float,
+    mean: float,
+    total: float,
+    design: Array,
+    residual: Array,
+) -> float:
+    """Residual of a series of harmonics with a floating mean; the chi² its first one takes away.
+
+    A star's own harmonics are no noise: with the sinusoid alone subtracted, what is left of a
+    pulsating star's sawtooth would pass for correlated noise. So would what a frequency between
+    two of the grid leaves: it is first moved to where the sinusoid fits best (its slope in time).
+    """
+    terms = design.shape[0]
+    _fill_series(time, frequency, 3, design)
+    for j in range(time.shape[0]):
+        design[3, j], design[4, j] = time[j] * design[1, j], time[j] * design[2, j]
+    normal, right = _normal_equations(flux, weight, mean, total, 5, design)
+    value = _solution(normal, right, 5)
+    first = np.sum(_solution(normal, right, 3) * right) * total
+    square = value[1] ** 2 + value[2] ** 2
+    if square > 0.0:
+        shift = (value[2] * value[3] - value[1] * value[4]) / (2.0 * np.pi * square)
+        reach = MOST_SHIFT / max(time[-1] - time[0], 1e-9)
+        frequency += min(max(shift, -reach), reach)
+    _fill_series(time, frequency, terms, design)
+    normal, right = _normal_equations(flux, weight, mean, total, terms, design)
+    value = _solution(normal, right, terms)
+    for j in range(time.shape[0]):
+        residual[j] = flux[j] - mean
+        for k in range(terms):
+            residual[j] -= value[k] * design[k, j]
+    return first
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_series(time: Array, frequency: float, terms: int, design: Array) -> None:
+    """1, cos, sin, cos 2 … of the phase into the first rows of ``design``."""
+    for j in range(time.shape[0]):
+        angle = 2.0 * np.pi * frequency * time[j]
+        c, s = np.cos(angle), np.sin(angle)
+        design[0, j], design[1, j], design[2, j] = 1.0, c, s
+        for k in range(3, terms, 2):
+            design[k, j] = design[k - 2, j] * c - design[k - 1, j] * s
+            design[k + 1, j] = design[k - 1, j] * c + design[k - 2, j] * s
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _normal_equations(
+    flux: Array, weight: Array, mean: float, total: float, terms: int, design: Array
+) -> tuple[Array, Array]:
+    """Lower half of the normal matrix (terms, terms), and the right side."""
+    normal, right = np.zeros((terms, terms)), np.zeros(terms)
+    for j in range(flux.shape[0]):
+        w, y = weight[j] / total, flux[j] - mean
+        for k in range(terms):
+            right[k] += w * y * design[k, j]
+            for i in range(k + 1):
+                normal[k, i] += w * design[k, j] * design[i, j]
+    return normal, right
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solution(normal: Array, right: Array, terms: int) -> Array:
+    """Solve for the first terms by Cholesky; a term that adds nothing new gets 0."""
+    factor, value = np.zeros((terms, terms)), np.zeros(right.shape[0])
+    for k in range(terms):
+        for i in range(k):
+            rest = normal[k, i]
+            for j in range(i):
+                rest -= factor[k, j] * factor[i, j]
+            factor[k, i] = rest / factor[i, i] if factor[i, i] > 0.0 else 0.0
+        own = normal[k, k]
+        for j in range(k):
+            own -= factor[k, j] ** 2
+        factor[k, k] = np.sqrt(own) if own > DEGENERATE else 0.0
+    for k in range(terms):
+        rest = right[k]
+        for j in range(k):
+            rest -= factor[k, j] * value[j]
+        value[k] = rest / factor[k, k] if factor[k, k] > 0.0 else 0.0
+    for k in range(terms - 1, -1, -1):
+        rest = value[k]
+        for j in range(k + 1, terms):
+            rest -= factor[j, k] * value[j]
+        value[k] = rest / factor[k, k] if factor[k, k] > 0.0 else 0.0
+    return value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _growth(
+    time: Array, residual: Array, weight: Array, scale: float, lengths: Array, growth: Array
+) -> None:
+    """Mean square of normalised averages of each length, half overlapping, into growth (k,)."""
+    first, span = time[0], time[-1] - time[0]
+    for k in range(lengths.shape[0]):
+        half = 0.5 * lengths[k]
+        sums = np.zeros((2, int(span / half) + 2))
+        for j in range(time.shape[0]):
+            b = int((time[j] - first) / half)
+            sums[0, b] += weight[j] * residual[j]
+            sums[1, b] += weight[j]
+        growth[k] = _mean_square(sums, scale)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mean_square(sums: Array, scale: float) -> float:
+    """Mean of (Σ w r)² / Σ w over pairs of halves that hold half of the usual weight; or 1."""
+    usual, full = 0.0, 0
+    for b in range(sums.shape[1] - 1):
+        both = sums[1, b] + sums[1, b + 1]
+        usual += both
+        full += both > 0.0
+    square, count = 0.0, 0
+    for b in range(sums.shape[1] - 1):
+        both = sums[1, b] + sums[1, b + 1]
+        if both > 0.0 and both * full > 0.5 * usual:
+            square += (sums[0, b] + sums[0, b + 1]) ** 2 / both * scale
+            count += 1
+    return square / count if count >= FEWEST_AVERAGES else 1.0
