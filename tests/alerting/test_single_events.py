@@ -121,7 +121,7 @@ def test_significance_of_a_pulsator_comes_from_the_sinusoid(made):
 
 
 def test_a_mirror_does_not_cross_and_what_is_sure_has_a_false_alarm_probability_to_spare(made):
-    result = dataclasses.replace(made.result(crossed=[0, 1, 2]), fap=np.array([1e-9, 6e-6, 1e-9]))
+    result = dataclasses.replace(made.result(crossed=[0, 1, 2]), fap=np.array([1e-9, 6e-5, 1e-9]))
     echo = np.array([False, False, True])
     look = findings(result, np.full(3, np.nan), echo, made.panel(), Rules())
     assert look.crossed.tolist() == [True, True, False]

@@ -49,7 +49,7 @@ class Rules:
     period_change: float = 0.005  # relative; a smaller move of the period is not sent
     significance_factor: float = 2.0
     # Repeated looks raise the false-alarm rate 1.6 to 1.9 times; a second look brings it back.
-    closing_fap: float = 5e-6  # half of what an examination asks for
+    closing_fap: float = 5e-5  # half of what an examination asks for
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

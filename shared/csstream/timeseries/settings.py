@@ -28,10 +28,10 @@ class ExamineSettings:
     shortlist_fap: float = 1e-3
     look_at_all: bool = False  # describe every star, also those without a signal
     # alert
-    fap: float = 1e-5
+    fap: float = 1e-4  # of one look; the second look and the network come on top
     fap_counts: float = 1e-2  # of a dip of four errors of one epoch; ten times per error
     fap_counts_range: tuple[float, float] = (1e-5, 0.5)
-    snr: float = 7.0  # snr_pink of a dip
+    snr: float = 6.0  # snr_pink of a dip
     rest_snr: float = 4.0  # snr of a dip without its strongest event
     middle_depth: float = 0.4  # median over mean depth inside a dip
     minimal_events: int = 2
@@ -40,8 +40,8 @@ class ExamineSettings:
     minimal_swing: float = 0.01  # peak to peak of a smooth variable, relative flux
     minimal_cycles: float = 2.0  # of a smooth variable
     minimal_halves: float = 0.15  # share of a smooth signal that the two halves must confirm
-    minimal_share: float = 0.25  # of the chi² that a smooth signal must take away
-    minimal_share_few: float = 0.6  # the same when fewer than `few_cycles` were seen
+    minimal_share: float = 0.05  # of the chi² that a smooth signal must take away
+    minimal_share_few: float = 0.2  # the same when fewer than `few_cycles` were seen
     few_cycles: float = 4.0
     minimal_coverage: float = 0.5  # of the phases of a smooth variable
     snr_amplitude: float = 0.5
