@@ -43,7 +43,7 @@ def wing_tables(
         tables = terms[0][None]
     else:
         mix = psf.weights(*((places + 0.5) * WING_CELL).T)
-        tables = np.tensordot(mix, np.stack(terms), 1)
+        tables = np.tensordot(mix, np.stack(terms), 1).astype(np.float32)
     size = tables.shape[1] // step
     planes = tables.reshape(-1, size, step, size, step).transpose(0, 2, 4, 1, 3)
     values = np.ascontiguousarray(planes, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -173,9 +174,9 @@ class FitState:
         if wings:
             x, y, flux = (v[self.wide] for v in self.solution())
             self.wings.renew(x + self.margin, y + self.margin, flux, self.stale)
-        self.workers.run(lambda *band: self._expose(*band, weights), self.bands)
+        self.workers.run(partial(self._expose, weights), self.bands)
 
-    def _expose(self, first: int, last: int, low: int, high: int, weights: bool) -> None:
+    def _expose(self, weights: bool, first: int, last: int, low: int, high: int) -> None:
         """Make model, residual and weights of the rows [low, high), margin included."""
         self.model[low:high] = self.wings.image[low:high]
         stars = (self.field, self.x, self.y, self.flux, self.places, self.tiles.own)

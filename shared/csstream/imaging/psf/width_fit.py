@@ -7,6 +7,7 @@ do not pull the width. Patches that no PSF explains are left out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -165,7 +166,7 @@ def _blur_error(slope: Float, solved: PatchSystems, used: npt.NDArray[np.bool_])
         return np.inf
     normal = solved.normal[used].sum(axis=0)
     normal += 1e-12 * np.trace(normal) * np.eye(normal.shape[0])
-    return float(np.sqrt(max(slope @ np.linalg.solve(normal, slope), 0.0)))
+    return math.sqrt(max(float(slope @ np.linalg.solve(normal, slope)), 0.0))
 
 
 def field_basis(psf: FieldPsf, places: tuple[Float, Float], degree: int) -> Float:
