@@ -34,6 +34,8 @@ def catalogue_table(measured: Measured, meta: dict[str, Any]) -> Table:
     for entry in fields(SourceTable):
         name = entry.name
         values = np.asarray(getattr(measured.sources, name))
+        if name == "object_id" and not values.any():
+            continue  # without a reference catalogue nobody has one
         if name == "probability":
             values = values.astype(np.float32)
         table[name] = values
