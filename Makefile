@@ -82,7 +82,7 @@ $(BENCH_VENV)/.installed: requirements/bench.txt requirements/bench-alone.txt py
 	@touch $@
 
 bench: install-bench ## print the figures that the documentation quotes
-	@for b in $(filter-out benchmarks/second_telescope.py,$(wildcard benchmarks/*.py)); do \
+	@for b in $(filter-out benchmarks/second_telescope.py benchmarks/ogle_series.py,$(wildcard benchmarks/*.py)); do \
 		echo "== $$b"; $(BENCH_VENV)/bin/python $$b || exit 1; done
 
 lock: ## resolve the dependencies anew (needs uv): names, versions and hashes only
