@@ -45,6 +45,14 @@ def test_alert_says_what_was_found_and_where(second_look, made):
     assert alert.mag == pytest.approx(31.4 - 2.5 * math.log10(5000))
 
 
+@pytest.mark.parametrize("extrapolated", [True, False])
+def test_alert_says_whether_its_chance_is_extrapolated(second_look, made, extrapolated):
+    marks = np.full(3, not extrapolated)
+    marks[1] = extrapolated
+    (alert,) = second_look(result=made.result(crossed=[1], fap_extrapolated=marks)).alerts
+    assert decode(encode(alert), Alert).fap_extrapolated is extrapolated
+
+
 def test_the_curve_holds_the_epochs_with_a_flux(second_look, made):
     flux = np.full((3, 12), 5000.0)
     flux[1, [2, 5]] = np.nan

@@ -206,6 +206,7 @@ def alert() -> Alert:
         depth_err=0.01,
         significances={"snr_bls": 25.0, "sde": 9.0, "snr_pink": 12.5, "power_ls": 0.6},
         fap=1e-9,
+        fap_extrapolated=True,
         epochs=m,
         events=2,
         phase_coverage=0.8,

@@ -132,6 +132,15 @@ def test_all_versions_of_a_record_read_each_other():
         assert fastavro.schemaless_reader(body, writer.parsed, reader.parsed)
 
 
+def test_an_alert_that_does_not_tell_reads_as_not_extrapolated():
+    told = {
+        schema.version: decode(sample(schema, "bin"), mapping.KINDS["Alert"]).fap_extrapolated
+        for schema in SCHEMAS
+        if schema.record == "alert"
+    }
+    assert told == {"1.0": False, "1.1": True}
+
+
 def test_a_sample_is_readable_with_avro_alone():
     """What docs/messages.md tells those who have no csstream."""
     import struct

@@ -113,8 +113,16 @@ def test_numbers_carry_as_many_digits_as_their_error(value, error, text):
     assert with_error(value, error, "d") == text
 
 
-def test_small_chances():
-    assert [fap_text(f) for f in (3e-5, 1e-120, 0.0, NAN)] == ["3e-05", "<1e-99", "<1e-99", "–"]
+@pytest.mark.parametrize(
+    ("extrapolated", "texts"),
+    [
+        (False, ["3e-05", "<1e-99", "<1e-99", "–"]),
+        (True, ["~3e-05", "~<1e-99", "~<1e-99", "–"]),
+    ],
+)
+def test_small_chances(alert, extrapolated, texts):
+    told = [alert(1, fap=f, fap_extrapolated=extrapolated) for f in (3e-5, 1e-120, 0.0, NAN)]
+    assert [fap_text(each) for each in told] == texts
 
 
 def test_probabilities_are_ranked(alert):
@@ -127,6 +135,9 @@ def test_rows_line_up_with_the_heading(alert):
     assert line[head.index("class") :].startswith("eclipsing")
     assert "1.23450 ± 0.00012" in line
     assert "–" in row(alert(1, period=NAN, period_err=NAN)).plain
+    longest = row(alert(1, fap=0.0, fap_extrapolated=True)).plain
+    assert longest[: head.index("FAP") + 3].endswith("~<1e-99")
+    assert longest[head.index("probable") :].startswith("E0.96")
 
 
 @pytest.mark.parametrize("width", [100, 120, 160, 300])

@@ -135,6 +135,7 @@ def _numbers(examined: Examined, row: int) -> dict[str, Any]:
     numbers: dict[str, Any] = {name: float(getattr(result, name)[row]) for name in names}
     if math.isfinite(examined.judgement.single[row]):
         numbers["t0"] = float(examined.judgement.single[row])
+    numbers["fap_extrapolated"] = bool(result.fap_extrapolated[row])
     numbers["probabilities"] = _probabilities(result, row)
     numbers["significances"] = {n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}
     numbers["significances"][FOLDED] = float(look.significance[row])

@@ -127,7 +127,7 @@ def alert_row(received: ReceivedAlert) -> dict[str, Any]:
         "period": with_error(alert.period, alert.period_err),
         "depth": with_error(100 * alert.depth, 100 * alert.depth_err),
         "snr": f"{folded_snr(alert):.1f}",
-        "fap": fap_text(alert.fap),
+        "fap": fap_text(alert),
         "probabilities": probabilities_text(alert),
         "events": alert.events,
         "visit": alert.visit,

@@ -77,7 +77,7 @@ def _title(alert: Alert) -> str:
         f"RA, Dec {position_text(alert)}°  ·  {alert.instrument} {alert.band} = {alert.mag:.3f} mag"
         f"  ·  {alert.epochs} epochs, {events}  ·  {probabilities_text(alert)}",
         f"P = {with_error(alert.period, alert.period_err, 'd')}  ·  {size} {percent}  ·  "
-        f"duration {hours}  ·  S/N {folded_snr(alert):.1f}  ·  FAP {fap_text(alert.fap)}",
+        f"duration {hours}  ·  S/N {folded_snr(alert):.1f}  ·  FAP {fap_text(alert)}",
     ]
     return "\n".join(lines)
 

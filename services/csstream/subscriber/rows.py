@@ -49,7 +49,7 @@ COLUMNS: Final = (
     Column("period [d]", 23, True, lambda a: with_error(a.period, a.period_err)),
     Column("depth [%]", 15, True, lambda a: with_error(100 * a.depth, 100 * a.depth_err)),
     Column("S/N", 6, True, lambda a: _number(folded_snr(a), ".1f")),
-    Column("FAP", 6, True, lambda a: fap_text(a.fap)),
+    Column("FAP", 7, True, fap_text),
     Column("probable", 11, False, _probability),
     Column("events", 6, True, lambda a: str(a.events)),
 )

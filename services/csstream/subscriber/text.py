@@ -41,11 +41,15 @@ def with_error(value: float, error: float, unit: str = "") -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}{tail}"
 
 
-def fap_text(fap: float) -> str:
-    """Return a false-alarm probability as ``3e-05``, or ``<1e-99`` where it is smaller."""
-    if not math.isfinite(fap):
+def fap_text(alert: Alert) -> str:
+    """Return the false-alarm probability as ``3e-05``, or ``<1e-99`` where it is smaller.
+
+    A tilde before it, ``~3e-12``, says that it is extrapolated.
+    """
+    if not math.isfinite(alert.fap):
         return "–"
-    return f"{fap:.0e}" if fap >= SMALLEST_FAP else "<1e-99"
+    mark = "~" if alert.fap_extrapolated else ""
+    return mark + (f"{alert.fap:.0e}" if alert.fap >= SMALLEST_FAP else "<1e-99")
 
 
 def folded_snr(alert: Alert) -> float:

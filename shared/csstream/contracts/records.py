@@ -230,6 +230,7 @@ class Alert:
     depth_err: float
     significances: dict[str, float]  # snr_bls, snr_pink, sde, power_ls, snr_amplitude
     fap: float  # false-alarm probability
+    fap_extrapolated: bool = False  # it lies below the range that was checked by counting
     epochs: int
     events: int  # distinct events with data in them
     phase_coverage: float  # fraction of phase bins with data
