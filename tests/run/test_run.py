@@ -68,7 +68,8 @@ def test_a_run_ends_by_itself_and_everything_is_accounted_for(undisturbed: Path)
 
 def test_a_run_leaves_its_results_and_nothing_else(undisturbed: Path) -> None:
     left = {path.name for path in undisturbed.iterdir()}
-    assert left == {"report.html", "summary.json", "alerts.jsonl", "truth.ecsv", "logs"}
+    results = {"report.html", "summary.json", "alerts.jsonl", "truth.ecsv", "reference.parquet"}
+    assert left == results | {"logs"}
     assert processes_of(undisturbed) == []
     assert "A frame and its stars" in (undisturbed / "report.html").read_text()
 
