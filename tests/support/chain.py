@@ -51,9 +51,9 @@ from csstream.runtime.settings import ServiceSettings
 from csstream.simulation.field import FieldSettings
 from csstream.simulation.survey import SurveySettings, simulate_survey
 
-FRAMES = 48
+FRAMES = 64
 SHAPE = (160, 160)
-SPAN_S = 4 * 86400.0
+SPAN_S = 5 * 86400.0
 # The corner that four cells share: one in each partition.
 CORNER = Pointing(ra=269.208984375, dec=-29.591647276)
 LOOK_INTERVAL = 1.0  # [s] between two looks at lag and readiness
