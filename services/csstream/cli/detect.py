@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from csstream.cli.measuring import (
+    InstrumentName,
+    MethodName,
+    ProviderName,
+    Threads,
+    check_names,
+    cores,
+)
 from csstream.imaging.errors import FrameError
 from csstream.imaging.finding.strategies import Method
 from csstream.inference.cards import InferenceError
@@ -18,37 +25,23 @@ def command(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Catalogue: .ecsv, .fits or .parquet.")
     ],
-    instrument: Annotated[
-        str | None,
-        typer.Option(help="Name of a shipped instrument, or a TOML file. Default: by INSTRUME."),
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="pnet, classical, or auto: PNet where there are weights.")
-    ] = "auto",
-    provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    instrument: InstrumentName = None,
+    method: MethodName = "auto",
+    provider: ProviderName = "cpu",
     plot: Annotated[Path | None, typer.Option(help="PNG of the frame with its stars.")] = None,
-    threads: Annotated[
-        int, typer.Option(min=0, help="CPU cores to use; 0: all. The result is the same.")
-    ] = 0,
+    threads: Threads = 0,
 ) -> None:
     """Measure all stars of one FITS frame."""
     from csstream.imaging.catalogue_io import FORMATS
 
     if output.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"{output}: the name must end in {', '.join(FORMATS)}")
-    if method not in ("auto", "pnet", "classical"):
-        raise typer.BadParameter(f"method {method!r} is not auto, pnet or classical")
-    if provider not in ("cpu", "cuda"):
-        raise typer.BadParameter(f"provider {provider!r} is not cpu or cuda")
+    check_names(method, provider)
     try:
-        _detect(frame, output, instrument, method, provider, plot, threads or _cores())  # type: ignore[arg-type]
+        _detect(frame, output, instrument, method, provider, plot, threads or cores())  # type: ignore[arg-type]
     except (FrameError, InferenceError, ValueError, OSError) as error:
         typer.echo(f"csstream detect: {error}", err=True)
         raise typer.Exit(1) from error
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _detect(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from csstream.cli.measuring import (
+    InstrumentName,
+    MethodName,
+    ProviderName,
+    Threads,
+    check_names,
+    cores,
+)
 from csstream.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -52,17 +59,10 @@ def build(
             "old, new and lost stars is written beside the new list."
         ),
     ] = None,
-    instrument: Annotated[
-        str | None,
-        typer.Option(help="Name of a shipped instrument, or a TOML file. Default: by INSTRUME."),
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="pnet, classical, or auto: PNet where there are weights.")
-    ] = "auto",
-    provider: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[
-        int, typer.Option(min=0, help="CPU cores to use; 0: all. The result is the same.")
-    ] = 0,
+    instrument: InstrumentName = None,
+    method: MethodName = "auto",
+    provider: ProviderName = "cpu",
+    threads: Threads = 0,
 ) -> None:
     """Build a reference catalogue from frames.
 
@@ -78,13 +78,10 @@ def build(
     for path in output:
         if path.suffix.lower() not in SUFFIXES:
             raise typer.BadParameter(f"{path}: the name must end in {', '.join(SUFFIXES)}")
-    if method not in ("auto", "pnet", "classical"):
-        raise typer.BadParameter(f"method {method!r} is not auto, pnet or classical")
-    if provider not in ("cpu", "cuda"):
-        raise typer.BadParameter(f"provider {provider!r} is not cpu or cuda")
+    check_names(method, provider)
     older = None if previous is None else _read(previous)
     telescope = _instrument(frames, instrument)
-    found = _build(frames, telescope, method, provider, threads or _cores(), most, older)
+    found = _build(frames, telescope, method, provider, threads or cores(), most, older)
     _write(output, found)
     for line in _summary(found):
         typer.echo(line)
@@ -104,9 +101,7 @@ def measure(
         str | None,
         typer.Option(help="Name of a shipped instrument, or a TOML file. Default: the list's."),
     ] = None,
-    threads: Annotated[
-        int, typer.Option(min=0, help="CPU cores to use; 0: all. The result is the same.")
-    ] = 0,
+    threads: Threads = 0,
 ) -> None:
     """Measure a list's stars in many frames: light curves, without any Kafka.
 
@@ -117,7 +112,7 @@ def measure(
         raise typer.BadParameter(f"{output}: the name must end in .parquet")
     found = _read(reference)
     telescope = _instrument(frames, instrument or found.instrument)
-    rows = _series(frames, telescope, found, output, threads or _cores())
+    rows = _series(frames, telescope, found, output, threads or cores())
     typer.echo(f"{rows} measurements of {len(found.stars)} stars: {output}")
 
 
@@ -159,10 +154,6 @@ def show(
         plot_reference(found, plot)
     if export is not None:
         _write([export], found)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _fail(error: Exception) -> NoReturn:
