@@ -34,6 +34,7 @@ CountImage = npt.NDArray[np.int16]
 
 GRID = 32  # [pixel] between exactly computed positions; between them they are interpolated
 PHASES = 16  # places along each axis at which the rounding is averaged
+NEAR_FULL = 0.1  # of the level at which frames saturate
 LEAST_SKY = 1.0  # [electron] of the stack, so that no variance is zero
 
 
@@ -109,7 +110,7 @@ class Stacker:
         safe = np.maximum(self.weight, np.float32(1e-30))
         image = (self.total / safe * seconds + level).astype(np.float32)
         most = max(int(self.seen.max()), int(self.saturated.max()), 1)
-        full = self.saturated * 2 > np.maximum(self.seen + self.saturated, 1)
+        full = self._saturates(safe)
         blind = self.seen < max(least * most, 1.0)
         header = replace(
             self._last.header, exposure_time=float(seconds), shape=self.shape,
@@ -125,6 +126,16 @@ class Stacker:
             psf=FieldPsf.constant(psf),
         )  # fmt: skip
         return Stack(frame, self.origin, float(w**2 / squares), self.seen)
+
+    def _saturates(self, weight: FloatImage) -> npt.NDArray[np.bool_]:
+        """Tell which pixels saturate, (ny, nx).
+
+        Where some frames do and the others come near it, these are the ones that show too little:
+        their mean is no star's. Where the others show little, a cosmic ray has filled the pixel.
+        """
+        often = self.saturated * 2 > np.maximum(self.seen + self.saturated, 1)
+        near = self.total / weight > NEAR_FULL * self._full
+        return np.asarray(often | ((self.saturated > 0) & near))
 
     def _grid(self, place: FrameMap) -> tuple[Float, Float, Float, Float]:
         """Frame pixels of a coarse grid over the stack: its columns, rows, and x, y there."""
