@@ -13,10 +13,10 @@ import time
 
 import numpy as np
 
+from csstream.association.geometry import cell_centre
 from csstream.contracts.codec import decode, encode
 from csstream.contracts.records import Measurements
 from csstream.lightcurves.cell import Cell
-from csstream.lightcurves.geometry import cell_centre
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.series import Due, Rules
 from csstream.lightcurves.warm import compile_kernels

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from batches import MARGIN, PIXEL, make_batch
 
 with warnings.catch_warnings():
     # kafka-python and Faust use what newer Pythons deprecate, once, on import
@@ -22,9 +23,6 @@ from csstream.contracts.records import ClosedMarker, Measurements
 from csstream.lightcurves import keys
 from csstream.lightcurves.store import MemoryStore
 from csstream.runtime.messages import Message
-
-PIXEL = 0.075  # [arcsec]
-MARGIN = 1.0  # [arcsec]
 
 
 @dataclass
@@ -116,26 +114,6 @@ class Field:
         """All records of a sequence of so many visits, and its end."""
         records = [each for visit in range(1, visits + 1) for each in self.visit(visit)]
         return [*records, *self.end(visits + 1)]
-
-
-def make_batch(cell, visit, ra, dec, flux, **changes) -> Measurements:
-    """A batch with sensible values for what does not matter."""
-    n = len(ra)
-    detector = changes.get("detector", 0)
-    fields = {
-        "exposure_id": f"run.{detector}.{visit}", "visit": visit, "detector": detector,
-        "detectors_in_visit": 1, "cell": cell, "instrument": "test", "band": "i",
-        "mjd_mid_tai": 61000.0 + visit / 288.0 + detector * 1e-6, "exposure_time": 150.0,
-        "zero_point": 25.0, "zero_point_err": 0.01, "fwhm": 2.0, "background": 0.1,
-        "match_radius_arcsec": 0.5 * PIXEL * 2, "margin_arcsec": MARGIN, "model": "none",
-        "reference_version": "", "object_id": np.zeros(n, np.int64),
-        "ra": np.asarray(ra, float), "dec": np.asarray(dec, float),
-        "x": np.zeros(n), "y": np.zeros(n),
-        "x_err": np.full(n, 0.08, np.float32), "y_err": np.full(n, 0.08, np.float32),
-        "flux": np.asarray(flux, np.float32), "flux_err": np.full(n, 1.0, np.float32),
-        "probability": np.ones(n, np.float32), "flags": np.zeros(n, np.int32),
-    }  # fmt: skip
-    return Measurements(**(fields | changes))
 
 
 def message_of(partition: int, record, offset: int = 0) -> Message:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from csstream.alerting.schedule import Schedule
+from csstream.association.geometry import cell_centre
+from csstream.association.objects import OBJECT_BITS
 from csstream.contracts.codec import encode
 from csstream.lightcurves.cell import Cell
-from csstream.lightcurves.geometry import cell_centre
-from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.series import Rules
 

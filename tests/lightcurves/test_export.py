@@ -10,10 +10,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from csstream.association.objects import OBJECT_BITS
 from csstream.contracts.errors import FatalError
 from csstream.lightcurves import export as module
 from csstream.lightcurves import tables
-from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.settings import LightcurvesSettings
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from machine import Machine, key_of
 
 from csstream.alerting.schedule import Schedule
+from csstream.association.objects import OBJECT_BITS
 from csstream.contracts.cells import cells_of
 from csstream.contracts.errors import BadInputError
 from csstream.contracts.records import Measurements
 from csstream.lightcurves.entries import stored_value
-from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.series import Rules
 
 

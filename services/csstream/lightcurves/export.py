@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from csstream.association.objects import OBJECT_BITS
 from csstream.contracts.cells import partition_of
 from csstream.contracts.codec import decode_any
 from csstream.contracts.errors import BadInputError, FatalError
 from csstream.contracts.records import ClosedMarker, Measurements, Panel
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.lightcurves.cell import Cell
-from csstream.lightcurves.objects import OBJECT_BITS
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.replay import move_frontier, read_partition, take_in
 from csstream.lightcurves.retention import Retention

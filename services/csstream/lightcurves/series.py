@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.alerting.schedule import Schedule
+from csstream.association.objects import CANDIDATE, OBJECT_BITS, Objects
 from csstream.contracts.records import Measurements
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.lightcurves.blocks import PANELS, Block, Points
 from csstream.lightcurves.curves import Curves
-from csstream.lightcurves.objects import CANDIDATE, OBJECT_BITS, Objects
 from csstream.lightcurves.retention import Retention
 
 Array = npt.NDArray[Any]

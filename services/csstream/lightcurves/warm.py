@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from csstream.association.geometry import cell_centre
 from csstream.contracts.records import Measurements
 from csstream.lightcurves.blocks import PANEL_OBJECTS
 from csstream.lightcurves.cell import Cell
-from csstream.lightcurves.geometry import cell_centre
 from csstream.lightcurves.panels import cut_panel
 from csstream.lightcurves.series import Due, Rules
 

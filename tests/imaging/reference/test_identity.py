@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
+from csstream.association.objects import OBJECT_BITS, REFERENCE_NUMBERS
 from csstream.contracts import cells
 from csstream.imaging.reference.catalogue import NO_STARS, ReferenceCatalogue, ReferenceStarTable
 from csstream.imaging.reference.identity import (
@@ -16,7 +17,6 @@ from csstream.imaging.reference.identity import (
     numbered,
     sealed,
 )
-from csstream.lightcurves.objects import OBJECT_BITS, REFERENCE_NUMBERS
 
 
 def listed(ra, dec, object_id, used) -> ReferenceCatalogue:

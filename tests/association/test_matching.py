@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csstream.lightcurves.association import match, position_weights
+from csstream.association.matching import match, position_weights
 
 
 def brute_force(xi, eta, object_xi, object_eta, usable, radius):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csstream.association.geometry import TangentPlane, cell_centre
 from csstream.contracts.cells import N_CELLS, cells_of
-from csstream.lightcurves.geometry import TangentPlane, cell_centre
 
 
 @given(st.integers(0, N_CELLS - 1), st.integers(0, 2**32))

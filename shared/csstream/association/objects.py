@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.association.geometry import ARCSEC_PER_DEGREE, TangentPlane
+from csstream.association.matching import NO_SLOT, match, position_weights
 from csstream.contracts.cells import cells_of
 from csstream.contracts.records import Measurements
-from csstream.lightcurves.association import NO_SLOT, match, position_weights
-from csstream.lightcurves.geometry import ARCSEC_PER_DEGREE, TangentPlane
 
 Array = npt.NDArray[Any]
 

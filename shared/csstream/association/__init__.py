@@ -1,0 +1,1 @@
+"""Sources of exposures become objects: by position, cell by cell, in order of epoch."""
