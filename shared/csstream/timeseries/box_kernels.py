@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.timeseries.lanes import WIDTH, larger, load, spread, store, where_above
+from csstream.numerics.vectors import larger, store, where_above
+from csstream.timeseries.lanes import WIDTH, load, spread
 
 Array = npt.NDArray[Any]
 
@@ -44,7 +45,7 @@ def phase_order(
 @njit(cache=True, nogil=True)
 def _wide_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Array) -> None:
     """Running sums over the bins of rows of 64 stars."""
-    zero = spread(np.float32(0.0))
+    zero = spread(rows, 0.0)
     a, b, c, d = zero, zero, zero, zero
     block = running.shape[1] * WIDTH
     i = 0
@@ -58,16 +59,16 @@ def _wide_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Arra
         while i < end:
             k = order[i] * WIDE
             a = a + load(rows, k)
-            b = b + load(rows, k + 16)
-            c = c + load(rows, k + 32)
-            d = d + load(rows, k + 48)
+            b = b + load(rows, k + WIDTH)
+            c = c + load(rows, k + 2 * WIDTH)
+            d = d + load(rows, k + 3 * WIDTH)
             i += 1
 
 
 @njit(cache=True, nogil=True)
 def _narrow_sum(order: Array, last: Array, n_bins: int, rows: Array, running: Array) -> None:
     """Running sums over the bins of rows of 16 stars."""
-    total = spread(np.float32(0.0))
+    total = spread(rows, 0.0)
     i = 0
     for bin_ in range(n_bins + 1):
         store(running, bin_ * WIDTH, total)
@@ -159,12 +160,12 @@ def common_boxes(
             _running_sum(order[k], last[k], bins[k], widths.max(), rows[g], running)
             for block in range(running.shape[0]):
                 sums = running[block]
-                found = spread(np.float32(0.0))
+                found = spread(sums, 0.0)
                 for w in range(widths.shape[0]):
                     further = widths[w] * WIDTH
                     for b in range(0, bins[k], steps[w]):
                         dip = load(sums, b * WIDTH) - load(sums, b * WIDTH + further)
-                        found = larger(dip * spread(scales[k, w, b]), found)
+                        found = larger(dip * spread(sums, scales[k, w, b]), found)
                 store(best[k], g * lanes + block * WIDTH, found)
 
 
@@ -201,8 +202,8 @@ def _best_box(
     product: Array, share: Array, n_bins: int, widths: Array, steps: Array, least: Any
 ) -> Any:
     """Best box of 16 stars. Fractions are compared crosswise: divisions would cost the most."""
-    zero, one = spread(np.float32(0.0)), spread(np.float32(1.0))
-    emptiest = spread(np.float32(LEAST_OUTSIDE))
+    zero, one = spread(product, 0.0), spread(product, 1.0)
+    emptiest = spread(share, LEAST_OUTSIDE)
     above, below = zero, one
     for w in range(widths.shape[0]):
         further = widths[w] * WIDTH

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.timeseries.lanes import WIDTH, larger, load, spread, store, where_above
+from csstream.numerics.vectors import larger, store, where_above
+from csstream.timeseries.lanes import WIDTH, load, spread
 from csstream.timeseries.shares import normalised
 
 Array = npt.NDArray[Any]
@@ -104,13 +105,13 @@ def _sums(values: Array) -> Array:
 def _best_windows(product: Array, share: Array, edges: Array, steps: Array, least: Array) -> Array:
     """``duration * m + start`` of the best box of 16 stars, -1 where there is none."""
     m = edges.shape[1]
-    zero, floor = spread(np.float32(0.0)), load(least, 0)
+    zero, floor = spread(product, 0.0), load(least, 0)
     best, which = zero, zero
     where = np.empty(WIDTH, np.float32)
     number = np.full(WIDTH, -1, np.int64)
     value, before = np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
     for d in range(edges.shape[0]):
-        which = spread(np.float32(-1.0))
+        which = spread(product, -1.0)
         for i in range(0, m, steps[d]):
             a, b, c, e = edges[d, i, 0], edges[d, i, 1], edges[d, i, 2], edges[d, i, 3]
             inside = load(share, c * WIDTH) - load(share, b * WIDTH)
@@ -126,7 +127,7 @@ def _best_windows(product: Array, share: Array, edges: Array, steps: Array, leas
             found = inside * where_above(first, second, second, first)
             found = where_above(floor, inside, zero, found)
             found = where_above(floor, left, zero, where_above(floor, right, zero, found))
-            which = where_above(found, best, spread(np.float32(i)), which)
+            which = where_above(found, best, spread(product, i), which)
             best = where_above(found, best, found, best)
         store(where, 0, which)
         store(value, 0, best)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from csstream.imaging.fit import errors as fit_errors
 from csstream.imaging.fit import normal_matrix as normal
+from csstream.imaging.fit.lanes import LANES
 from csstream.imaging.fit.pairs import Pairs, find_pairs, plan_tiles
-from csstream.imaging.fit.simd import LANES
 from csstream.imaging.fit.stamp_kernels import Places
 from csstream.imaging.fit.stamp_tables import exact_field
 from csstream.imaging.fit.whitening import root_blocks, whiten

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.fit.simd import LANES, add_product, load, spread, store, times
+from csstream.imaging.fit.lanes import LANES, load, spread
 from csstream.imaging.fit.stamp_kernels import (
     Field,
     Places,
@@ -27,6 +27,7 @@ from csstream.imaging.fit.stamp_kernels import (
     star_mix,
     taps,
 )
+from csstream.numerics.vectors import add_product, store, times
 
 Float = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.imaging.fit.lanes import LANES, load, spread
 from csstream.imaging.fit.pairs import Pairs, Tiles
-from csstream.imaging.fit.simd import LANES, add_product, added, load, spread, store, times
 from csstream.imaging.fit.stamp_kernels import (
     Field,
     Places,
@@ -24,6 +24,7 @@ from csstream.imaging.fit.stamp_kernels import (
     scratch,
     stamp_size,
 )
+from csstream.numerics.vectors import add_product, added, store, times
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]

@@ -2,7 +2,7 @@
 
 Every star has a square fit stamp anchored at a whole pixel: its unit response and the derivatives
 by its position, three planes of rows that are padded with zeros to whole
-:data:`~csstream.imaging.fit.simd.LANES`. Positions count from the corner of the images' margin.
+:data:`~csstream.imaging.fit.lanes.LANES`. Positions count from the corner of the images' margin.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.fit.simd import LANES, add_product, load, spread, store, times
+from csstream.imaging.fit.lanes import LANES, load, spread
 from csstream.imaging.psf.kernels import spline_slopes, spline_weights
+from csstream.numerics.vectors import add_product, store, times
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.fit.simd import LANES
+from csstream.imaging.fit.lanes import LANES
 from csstream.imaging.fit.stamp_kernels import Field, Table
 from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.pixel_psf import PixelPsf

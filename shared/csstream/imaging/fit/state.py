@@ -12,9 +12,9 @@ from csstream.imaging.fit import errors as fit_errors
 from csstream.imaging.fit import kernels, whitening
 from csstream.imaging.fit import normal_matrix as normal
 from csstream.imaging.fit.conjugate_gradients import solve
+from csstream.imaging.fit.lanes import LANES
 from csstream.imaging.fit.pairs import find_pairs, plan_tiles, sort_by_cell
 from csstream.imaging.fit.settings import FitSettings
-from csstream.imaging.fit.simd import LANES
 from csstream.imaging.fit.stamp_kernels import Places
 from csstream.imaging.fit.stamp_tables import local_field
 from csstream.imaging.fit.wings import Wings

@@ -1,0 +1,1 @@
+"""Compiled pieces that rooms of science share; they know nothing of stars."""
