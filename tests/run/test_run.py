@@ -44,6 +44,25 @@ def processes_of(out: Path) -> list[int]:
     return found
 
 
+def status_of(pid: int) -> list[str]:
+    """Return what follows the name in a process's line: state, parent …; nothing for none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    numbers = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+    return [number for number in numbers if status_of(number)[1:2] == [str(pid)]]
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there and not dead already."""
+    return status_of(pid)[:1] not in ([], ["Z"])
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "plain"
@@ -89,6 +108,21 @@ def test_ctrl_c_ends_cleanly_with_a_report(tmp_path: Path) -> None:
     assert 3 <= summary["frames"]["processed"] < 45
     assert "the run was interrupted" in (out / "report.html").read_text()
     assert processes_of(out) == []
+
+
+def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    process = start(tmp_path / "killed")
+    deadline = time.monotonic() + 60.0
+    while len(children := children_of(process.pid)) < 5:  # broker, services and simulator
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10.0
+    while left := [pid for pid in children if is_running(pid)]:
+        assert time.monotonic() < deadline, f"processes {left} have survived the run"
+        time.sleep(0.1)
 
 
 def test_a_run_that_cannot_start_says_why(tmp_path: Path) -> None:

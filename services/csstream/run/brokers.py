@@ -1,8 +1,9 @@
 """Brokers for one machine: the embedded one, and Apache Kafka from Maven's jars.
 
-Both listen on the loopback interface only, keep their files under one directory and are context
-managers. ``start`` after ``kill`` or ``stop`` brings a broker back on the same port; Apache Kafka
-then still has its records, the embedded broker keeps them in memory and comes back empty.
+Both listen on the loopback interface only, keep their files under one directory, and are context
+managers. They end with the thread that started them, even where it is killed. ``start`` after
+``kill`` or ``stop`` brings a broker back on the same port; Apache Kafka then still has its records,
+the embedded broker keeps them in memory and comes back empty.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from csstream.run.bound import bound_command
 
 LOOPBACK = "127.0.0.1"
 POLL = 0.05  # [s] between two looks at a starting or stopping process
@@ -96,7 +99,11 @@ class Broker:
         self.prepare()
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+                bound_command(self.command()),
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
             )
         self._wait_until_ready()
         return self

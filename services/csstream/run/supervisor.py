@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from csstream.run.bound import bound_command
+
 Status = Literal["waiting", "running", "finished", "failed", "stopped"]
 
 # One thread for every array library: results repeat, and services do not fight for two cores.
@@ -98,7 +100,7 @@ class Supervised:
         environment.update(self.program.environment)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.program.command,
+                bound_command(self.program.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -160,6 +162,8 @@ class Supervised:
 
 class Supervisor:
     """Keeps a set of programs running. Not thread-safe: call it from one thread.
+
+    The programs end when that thread does, even where it is killed: see ``csstream.run.bound``.
 
     Parameters
     ----------
