@@ -74,13 +74,12 @@ def chunk(curves, sigma, time):
     rng = np.random.default_rng(1)
     n, k = curves.shape
     error = np.clip(sigma, 1e-3, 5.0)[:, None] * np.ones(k)
-    none, ones = np.empty(0, np.float32), np.ones(k)
+    ones = np.ones(k)
     return CurveChunk(
         first=0, flux=(100 * (curves + error * rng.normal(size=(n, k)))).astype(np.float32),
         flux_err=(100 * error).astype(np.float32), flags=np.zeros((n, k), np.int16), time=time,
         zero_point=ones, zero_point_err=ones, fwhm=ones, background=ones, seconds=ones,
-        failed=np.zeros(k, bool), extra_frame=np.empty(0, np.int64), extra_x=none, extra_y=none,
-        extra_flux=none, extra_err=none,
+        failed=np.zeros(k, bool),
     )  # fmt: skip
 
 

@@ -101,9 +101,4 @@ def _chunk(first: int, flux, time) -> CurveChunk:
         background=np.full(k, 0.8),
         seconds=np.full(k, 0.1),
         failed=np.zeros(k, bool),
-        extra_frame=np.empty(0, int),
-        extra_x=np.empty(0, np.float32),
-        extra_y=np.empty(0, np.float32),
-        extra_flux=np.empty(0, np.float32),
-        extra_err=np.empty(0, np.float32),
     )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from csstream.association.rules import MARGIN_MATCH_RADII, MATCH_RADIUS_FWHM
 from csstream.runtime.settings import ServiceSettings
 
 
@@ -27,8 +28,12 @@ class DetectionSettings(ServiceSettings):
     )
     max_frame_bytes: int = Field(2 * 1024**3, ge=1, description="[byte] of a frame's file")
     match_radius_fwhm: float = Field(
-        0.5, gt=0, description="two sources closer than this share of the FWHM are one object"
+        MATCH_RADIUS_FWHM,
+        gt=0,
+        description="two sources closer than this share of the FWHM are one object",
     )
     margin_match_radii: float = Field(
-        4.0, gt=0, description="how far a batch reaches beyond its cell, in match radii"
+        MARGIN_MATCH_RADII,
+        gt=0,
+        description="how far a batch reaches beyond its cell, in match radii",
     )

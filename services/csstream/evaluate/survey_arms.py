@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.evaluate.survey_plan import Arm
+from csstream.evaluation.curve_store import ExtraSources, no_extras
 from csstream.imaging.finding.candidates import DetectionStrategy
 from csstream.imaging.finding.classical import ClassicalStrategy
 from csstream.imaging.finding.strategies import choose_strategy
@@ -24,6 +25,7 @@ from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.reference.catalogue import ReferenceCatalogue
 from csstream.imaging.reference.measure import measure_listed
 from csstream.imaging.sky import pixel_positions, sky_positions
+from csstream.imaging.source_table import SourceTable
 from csstream.instruments.instrument import Instrument
 
 Float = npt.NDArray[np.float64]
@@ -36,7 +38,7 @@ LEAST_TIES = 5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrameCurves:
-    """One frame: what every object of the list has, (n,), and the extras, (e,)."""
+    """One frame: what every object of the list has, (n,), and what there is beside it."""
 
     flux: Float  # [nJy]; nan: not measured
     flux_err: Float  # [nJy]
@@ -45,10 +47,7 @@ class FrameCurves:
     zero_point_err: float  # [mag]
     fwhm: float  # [pixel]
     background: float  # [electron/s/pixel]
-    extra_x: Float  # [pixel] of the undithered frame
-    extra_y: Float
-    extra_flux: Float  # [nJy]
-    extra_err: Float
+    extras: ExtraSources = field(default_factory=no_extras)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,8 +105,7 @@ def with_reference(frame: Frame, listing: Listing) -> FrameCurves:
     flux[rows] = sources.flux[listed] * factor
     error[rows] = sources.flux_err[listed] * factor
     flags[rows] = sources.flags[listed]
-    extra = ~listed & np.isfinite(sources.ra)
-    x, y = pixel_positions(listing.wcs, sources.ra[extra], sources.dec[extra])
+    extras = sources.select(~listed & np.isfinite(sources.ra))
     return FrameCurves(
         flux=flux,
         flux_err=error,
@@ -116,10 +114,23 @@ def with_reference(frame: Frame, listing: Listing) -> FrameCurves:
         zero_point_err=measured.zero_point_err,
         fwhm=measured.fwhm,
         background=measured.background,
-        extra_x=x,
-        extra_y=y,
-        extra_flux=sources.flux[extra] * factor,
-        extra_err=sources.flux_err[extra] * factor,
+        extras=_extras(extras, factor, listing),
+    )
+
+
+def _extras(sources: SourceTable, factor: float, listing: Listing) -> ExtraSources:
+    x, y = pixel_positions(listing.wcs, sources.ra, sources.dec)
+    return ExtraSources(
+        frame=np.zeros(len(sources), np.int64),
+        ra=sources.ra,
+        dec=sources.dec,
+        x=x.astype(np.float32),
+        y=y.astype(np.float32),
+        x_err=sources.x_err.astype(np.float32),
+        y_err=sources.y_err.astype(np.float32),
+        flux=(sources.flux * factor).astype(np.float32),
+        flux_err=(sources.flux_err * factor).astype(np.float32),
+        flags=sources.flags.astype(np.int16),
     )
 
 
@@ -139,7 +150,6 @@ def matched(found: Found, frame: Frame, listing: Listing) -> FrameCurves:
     flags = np.zeros(n, np.int32)
     flux[theirs], error[theirs] = found.flux[mine] * factor, quoted[mine] * factor
     flags[theirs] = found.flags[mine]
-    none = np.empty(0)
     return FrameCurves(
         flux=flux,
         flux_err=error,
@@ -148,10 +158,6 @@ def matched(found: Found, frame: Frame, listing: Listing) -> FrameCurves:
         zero_point_err=np.nan,
         fwhm=found.fwhm,
         background=found.background,
-        extra_x=none,
-        extra_y=none,
-        extra_flux=none,
-        extra_err=none,
     )
 
 

@@ -15,18 +15,30 @@ import numpy as np
 
 from csstream.alerting.judging import AlertRules
 from csstream.alerting.schedule import Schedule
+from csstream.evaluate.survey_extras import with_extras
 from csstream.evaluate.survey_looks import (
     LookRules,
     ObjectVerdicts,
     examine_field,
     number_of_looks,
 )
-from csstream.evaluation.curve_store import chunk_files, frames_measured, load, read_field, save
+from csstream.evaluate.survey_plan import read_plan
+from csstream.evaluation.curve_store import (
+    FieldCurves,
+    chunk_files,
+    extras_file,
+    frames_measured,
+    load,
+    read_extras,
+    read_field,
+    save,
+)
+from csstream.instruments.instrument import load_instrument
 from csstream.timeseries.examine import examine_panel
 from csstream.timeseries.settings import ExamineSettings
 
 VERDICTS = "verdicts.npz"
-PROGRAM = ("csstream.timeseries", "csstream.alerting")
+PROGRAM = ("csstream.timeseries", "csstream.alerting", "csstream.association")
 NO_NETWORK = "none"
 Progress = Callable[[int, int], None]
 
@@ -53,6 +65,12 @@ def rules_of(weights: str, every: int) -> LookRules:
     )
 
 
+def read_with_extras(folder: Path) -> FieldCurves:
+    """Read a field's curves, of what was found beside its list too."""
+    instrument = load_instrument(read_plan(folder.parent).instrument)
+    return with_extras(read_field(folder), read_extras(folder), instrument)
+
+
 def verdicts_of(
     folder: Path,
     weights: str,
@@ -71,7 +89,7 @@ def verdicts_of(
             same = str(stored["fingerprint"]) == mark
         if same:
             return ObjectVerdicts(**load(path, ObjectVerdicts))
-    curves, rules = read_field(folder), rules_of(weights, every)
+    curves, rules = read_with_extras(folder), rules_of(weights, every)
     total, done = number_of_looks(curves, rules), 0
 
     def step(looks: int) -> None:
@@ -111,7 +129,9 @@ def fingerprint(folder: Path, weights: str, every: int, program: bytes | None = 
     """Return a hash of all that the verdicts depend on."""
     digest = hashlib.sha256(f"{weights}|{every}|{frames_measured(folder)}".encode())
     for chunk in chunk_files(folder):
-        digest.update(f"{chunk.name}|{chunk.stat().st_size}".encode())
+        for path in (chunk, extras_file(chunk)):
+            if path.exists():
+                digest.update(f"{path.name}|{path.stat().st_size}".encode())
     digest.update(program_hash() if program is None else program)
     if weights != NO_NETWORK:
         digest.update(_weights(weights))

@@ -56,7 +56,7 @@ class SurveyField:
         if len(self.field.variables):  # the variables have moved to the end
             places = self.field.catalogue
             self.sigma = list_sigma(places, self.nominal, plan.shape, self.instrument)
-        effects = replace(PLAIN, cosmic_rays=1.2e-6) if plan.cosmic_rays else PLAIN
+        effects = replace(PLAIN, cosmic_rays=plan.cosmic_rays)
         self.camera = FieldCamera(self.field, self.epochs, self.instrument, effects)
         self.wcs = _wcs(self.instrument, plan, index)
         samples, cards = psf_extension(FieldPsf.constant(self.nominal), PSF_REACH)

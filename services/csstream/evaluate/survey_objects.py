@@ -1,4 +1,4 @@
-"""Which simulated star an object of the list shows."""
+"""Which simulated star an object shows."""
 
 from __future__ import annotations
 
@@ -18,17 +18,9 @@ LINK_RADIUS = 0.5  # [pixel] between a constant star and its object
 
 
 def object_list(listing: Listing, truth: StarTruth) -> ObjectList:
-    """Return what has a curve, and which simulated star it shows.
-
-    A variable belongs to the nearest object within a pixel, each to one at most; any other object
-    to the brightest constant star within half a pixel.
-    """
+    """Return what the list has, and which simulated star each of it shows."""
     stars = listing.reference.stars
-    star = _own_variable(listing, truth)
-    free = np.flatnonzero(star < 0)
-    star[free] = _brightest(listing.x[free], listing.y[free], truth)
-    known = np.maximum(star, 0)
-    away = np.hypot(truth.x[known] - listing.x, truth.y[known] - listing.y)
+    star, distance, beside = show(listing.x, listing.y, truth)
     flux = np.where(stars.flux > 0.0, stars.flux, np.nan)
     return ObjectList(
         object_id=stars.object_id,
@@ -38,17 +30,33 @@ def object_list(listing: Listing, truth: StarTruth) -> ObjectList:
         dec=stars.dec,
         mag=listing.reference.zero_point - 2.5 * np.log10(flux),
         star=star,
-        distance=np.where(star >= 0, away, np.nan),
-        variable_distance=_beside(listing, truth, star),
+        distance=distance,
+        variable_distance=beside,
     )
 
 
-def _own_variable(listing: Listing, truth: StarTruth) -> Int:
-    star = np.full(listing.x.size, -1, np.int64)
+def show(
+    x: Float, y: Float, truth: StarTruth, taken: Int | None = None
+) -> tuple[Int, Float, Float]:
+    """Return what objects at ``x``, ``y`` (n,) [pixel] show.
+
+    A variable belongs to the nearest object within a pixel, each to one at most, and none of
+    ``taken``, which other objects show; any other object to the brightest constant star within
+    half a pixel. Returned are the row of the star (-1: none), the distance to it [pixel], and the
+    distance to the nearest variable that is not the object's own [pixel], all (n,).
+    """
     variable = np.flatnonzero(truth.kind != "none")
-    mine, theirs, _ = match_pixels(
-        truth.x[variable], truth.y[variable], listing.x, listing.y, OWN_RADIUS
-    )
+    star = _own_variable(x, y, truth, np.setdiff1d(variable, [] if taken is None else taken))
+    free = np.flatnonzero(star < 0)
+    star[free] = _brightest(x[free], y[free], truth)
+    known = np.maximum(star, 0)
+    away = np.hypot(truth.x[known] - x, truth.y[known] - y)
+    return star, np.where(star >= 0, away, np.nan), _beside(x, y, truth, star)
+
+
+def _own_variable(x: Float, y: Float, truth: StarTruth, variable: Int) -> Int:
+    star = np.full(x.size, -1, np.int64)
+    mine, theirs, _ = match_pixels(truth.x[variable], truth.y[variable], x, y, OWN_RADIUS)
     star[theirs] = variable[mine]
     return star
 
@@ -63,12 +71,12 @@ def _brightest(x: Float, y: Float, truth: StarTruth) -> Int:
     return np.array([ranked[min(rows)] if rows else -1 for rows in near], np.int64)
 
 
-def _beside(listing: Listing, truth: StarTruth, star: Int) -> Float:
+def _beside(x: Float, y: Float, truth: StarTruth, star: Int) -> Float:
     """Return the distance of each object to the nearest variable that is not its own [pixel]."""
     variable = np.flatnonzero(truth.kind != "none")
     if variable.size == 0:
-        return np.full(listing.x.size, np.inf)
+        return np.full(x.size, np.inf)
     tree = cKDTree(np.stack([truth.x[variable], truth.y[variable]], axis=1))
-    distance, index = tree.query(np.stack([listing.x, listing.y], axis=1), k=2)
+    distance, index = tree.query(np.stack([x, y], axis=1), k=2)
     own = np.append(variable, -2)[index[:, 0]] == star
     return np.where(own, distance[:, 1], distance[:, 0])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from csstream.simulation.detector import ALL_EFFECTS
 from csstream.simulation.epochs import LOW_ORBIT, Orbit, Steadiness
 
 Mix = Literal["paper", "flat", "quiet"]
@@ -33,7 +34,7 @@ class SurveyPlan:
     zero_point_jitter: float = 0.005  # [mag]
     dithers: int = 25  # positions of the dither list
     dither: float = 3.0  # [pixel]
-    cosmic_rays: bool = False
+    cosmic_rays: float = ALL_EFFECTS.cosmic_rays  # [1/s/pixel] particles; 0: none
     reference_frames: int = 16
     chunk: int = 25  # frames per file
 

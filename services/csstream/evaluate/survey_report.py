@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from csstream.evaluate.survey_examined import examine_fields, verdicts_of
+from csstream.evaluate.survey_examined import examine_fields, read_with_extras, verdicts_of
 from csstream.evaluate.survey_looks import ObjectVerdicts
 from csstream.evaluate.survey_plan import SETTINGS, SurveyPlan, read_plan
 from csstream.evaluate.survey_scatter import Scatter, scatter_of, scatter_summary
@@ -28,7 +28,6 @@ from csstream.evaluation.curve_store import (
     FieldCurves,
     field_folders,
     frames_measured,
-    read_field,
 )
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.field import EDGE
@@ -43,6 +42,7 @@ MUST_NOT_EXCEED: Final = (
     ("uncrowded_over_isolated", "scatter over the isolated bound, uncrowded half", 1.10, 1.05),
     ("all_over_joint", "scatter over the joint bound, all stars", 1.15, 1.05),
 )
+PLAN_SHOWN: Final = ("mix", "seed", "size", "orbit", "arm", "cosmic_rays")
 Progress = Callable[[int, int], None]
 
 
@@ -82,7 +82,7 @@ def judge_part(run: Path, weights: str, every: int, progress: Progress, workers:
     stars, quiets, scatters, frames, seconds = [], [], [], [], []
     gallery: list[tuple[FieldCurves, ObjectVerdicts]] = []
     for folder in folders:
-        curves, verdicts = read_field(folder), verdicts_of(folder, weights, every)
+        curves, verdicts = read_with_extras(folder), verdicts_of(folder, weights, every)
         stars.append(injected(curves, verdicts, plan.size, EDGE))
         quiets.append(quiet(curves, verdicts))
         scatters.append(scatter_of(curves, camera, plan.size))
@@ -109,7 +109,7 @@ def summarise(parts: dict[str, Part]) -> dict[str, Any]:
     summary: dict[str, Any] = {"prevalence": PREVALENCE, "least_snr": LEAST_SNR, "parts": {}}
     for name, part in parts.items():
         summary["parts"][name] = {
-            "plan": {k: getattr(part.plan, k) for k in ("mix", "seed", "size", "orbit", "arm")},
+            "plan": {k: getattr(part.plan, k) for k in PLAN_SHOWN},
             "fields": len(part.frames),
             "frames": list(part.frames),
             "seconds_per_mpx": part.seconds_per_mpx,
@@ -195,7 +195,8 @@ def lines(summary: dict[str, Any]) -> Iterator[str]:
 
 
 def _quiet_lines(stars: dict[str, Any]) -> Iterator[str]:
-    yield f"  {stars['stars']} quiet stars; alerted at any look {_share(stars['alerted'])}"
+    yield f"  {stars['stars']} quiet objects; alerted at any look {_share(stars['alerted'])}"
+    yield f"    of these found beside the list, alerted {_share(stars['beside'])}"
     yield (
         f"    within 5 pixels of a variable {_share(stars['alerted_near'])}, elsewhere "
         f"{_share(stars['alerted_far'])}; standing at the end {_share(stars['standing'])}"
@@ -210,6 +211,7 @@ def _injected_lines(stars: dict[str, Any]) -> Iterator[str]:
         f"{stars['positives']} of these with S/N ≥ {LEAST_SNR:g}"
     )
     yield f"    recall {_share(stars['recall'])}, of the listed {_share(stars['recall_listed'])}"
+    yield f"    shown beside the list alone, found {_share(stars['beside'])}"
     yield f"    period right {_share(stars['period_right'])}, class {_share(stars['class_right'])}"
     yield f"    one whole event alone, alerted {_share(stars['single_events'])}"
     for kind, row in stars["kinds"].items():

@@ -47,7 +47,7 @@ def scatter_of(curves: FieldCurves, instrument: Instrument, size: int) -> Scatte
     good = (curves.flags & int(UNRELIABLE)) == 0
     flux = np.where(good, curves.flux, np.nan)
     enough = np.isfinite(flux).mean(axis=1) >= LEAST_SHARE
-    rows = np.flatnonzero(curves.quiet & (objects.star >= 0) & enough)
+    rows = np.flatnonzero(curves.quiet & curves.listed & (objects.star >= 0) & enough)
     spread = robust_scatter(flux[rows])
     light = 10.0 ** (0.4 * (AB_ZERO_POINT_NJY - truth.mag[star[rows]]))
     apart = neighbour_distance(truth.x, truth.y, truth.mag)[star[rows]]

@@ -58,12 +58,13 @@ class Injected(_Columns):
     amplitude: Float
     period: Float  # [day]
     events: npt.NDArray[np.int64]
-    listed: Bool  # some object shows it
+    listed: Bool  # an object of the list shows it
+    beside: Bool  # an object found beside the list does
     found: Bool  # a standing alert with a period
     single: Bool  # a standing alert of one event
     found_kind: npt.NDArray[np.uint8]
     ratio: Float  # alerted over true period; nan: none
-    fap: Float  # at the closing look; nan: not listed
+    fap: Float  # at the closing look; nan: nothing shows it
 
     @property
     def scorable(self) -> Bool:
@@ -89,6 +90,7 @@ class Quiet(_Columns):
     """Every object that is no variable, and what came of it; arrays (q,)."""
 
     mag: Float
+    beside: Bool  # found beside the list
     near: Bool  # a variable lies within 5 pixels
     unlinked: Bool  # no simulated star is there
     alerted: Bool  # at any look
@@ -112,8 +114,8 @@ def injected(curves: FieldCurves, verdicts: ObjectVerdicts, size: int, edge: flo
     linked = np.flatnonzero(objects.star >= 0)
     shown_by[objects.star[linked]] = linked
     row = shown_by[rows]
-    listed, at = row >= 0, np.maximum(row, 0)
-    standing = listed & verdicts.standing[at]
+    shown, at = row >= 0, np.maximum(row, 0)
+    standing = shown & verdicts.standing[at]
     periodic = standing & ~verdicts.single[at]
     return Injected(
         kind=truth.kind[rows],
@@ -122,12 +124,13 @@ def injected(curves: FieldCurves, verdicts: ObjectVerdicts, size: int, edge: flo
         amplitude=truth.amplitude[rows],
         period=truth.period[rows],
         events=truth.events[rows],
-        listed=listed,
+        listed=shown & curves.listed[at],
+        beside=shown & ~curves.listed[at],
         found=periodic,
         single=standing & verdicts.single[at],
         found_kind=np.where(standing, verdicts.kind[at], 0).astype(np.uint8),
         ratio=np.where(periodic, verdicts.period[at] / truth.period[rows], np.nan),
-        fap=np.where(listed, verdicts.fap[at], np.nan),
+        fap=np.where(shown, verdicts.fap[at], np.nan),
     )
 
 
@@ -137,6 +140,7 @@ def quiet(curves: FieldCurves, verdicts: ObjectVerdicts) -> Quiet:
     rows = np.flatnonzero(curves.quiet & (verdicts.looks > 0))
     return Quiet(
         mag=objects.mag[rows],
+        beside=~curves.listed[rows],
         near=objects.variable_distance[rows] < NEAR,
         unlinked=objects.star[rows] < 0,
         alerted=verdicts.alerted[rows],
@@ -216,6 +220,7 @@ def injected_summary(stars: Injected) -> dict[str, Any]:
         "recall": count(stars.found, positive),
         "recall_listed": count(stars.found, positive & stars.listed),
         "not_listed": count(~stars.listed, positive),
+        "beside": count(stars.found, positive & stars.beside),
         "single_alert_instead": count(stars.single, positive),
         "single_events": count(stars.found | stars.single, one),
         "period_right": count(right, stars.found & stars.scorable),
@@ -227,16 +232,22 @@ def injected_summary(stars: Injected) -> dict[str, Any]:
 
 
 def quiet_summary(stars: Quiet) -> dict[str, Any]:
-    """Return the false-positive rates of one part."""
-    far = ~stars.near
+    """Return the rates of false alerts of one part.
+
+    Objects found beside the list count where alerts are counted; the tables over magnitude and
+    false-alarm probability are of the list alone, whose curves are whole.
+    """
+    far, listed = ~stars.near, ~stars.beside
     every = np.ones(len(stars), bool)
+    of_list = listed & far & np.isfinite(stars.fap)
     over_mag = [
         {"low": low, "high": high,
-         "alerted": count(stars.alerted, (stars.mag >= low) & (stars.mag < high))}
+         "alerted": count(stars.alerted, listed & (stars.mag >= low) & (stars.mag < high))}
         for low, high in pairwise(MAG_EDGES)
     ]  # fmt: skip
     return {
         "stars": len(stars),
+        "beside": count(stars.alerted, stars.beside),
         "alerted": count(stars.alerted, every),
         "alerted_far": count(stars.alerted, far),
         "alerted_near": count(stars.alerted, stars.near),
@@ -245,7 +256,7 @@ def quiet_summary(stars: Quiet) -> dict[str, Any]:
         "unlinked": count(stars.alerted, stars.unlinked),
         "over_magnitude": over_mag,
         "fap_counts": [
-            {"fap": level, "seen": count(stars.fap <= level, far & np.isfinite(stars.fap))}
+            {"fap": level, "seen": count(stars.fap <= level, of_list)}
             for level in (1e-2, 1e-3, 1e-4, 1e-5)
         ],
     }

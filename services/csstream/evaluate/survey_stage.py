@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from csstream.evaluation.curve_store import (
     REFERENCE,
     TRUTH,
     CurveChunk,
+    ExtraSources,
+    extras_file,
+    joined_extras,
     save,
 )
 from csstream.imaging.errors import FrameError
@@ -74,8 +77,10 @@ def measure_field(
     save(folder / OBJECTS, object_list(listing, truth))
     how = arm_of(plan.arm, field.instrument) if measure is None else measure
     for first in missing:
-        chunk = measure_chunk(field, listing, how, first)
-        save(chunk_file(folder, first), chunk)
+        chunk, extras = measure_chunk(field, listing, how, first)
+        path = chunk_file(folder, first)
+        save(extras_file(path), extras)
+        save(path, chunk)
         done(chunk.time.size)
 
 
@@ -110,7 +115,9 @@ def _built(field: SurveyField) -> ReferenceCatalogue:
     return build_reference(_FirstFrames(field), strategy, nominal_psf=field.nominal)
 
 
-def measure_chunk(field: SurveyField, listing: Listing, how: Measure, first: int) -> CurveChunk:
+def measure_chunk(
+    field: SurveyField, listing: Listing, how: Measure, first: int
+) -> tuple[CurveChunk, ExtraSources]:
     """Measure the frames of one chunk; one that cannot be measured is a column of nan."""
     plan = field.plan
     numbers = range(first, min(first + plan.chunk, plan.frames))
@@ -123,11 +130,16 @@ def measure_chunk(field: SurveyField, listing: Listing, how: Measure, first: int
         except FrameError:
             frames.append(_failed(listing.x.size))
         seconds.append(time.perf_counter() - started)
-    return _chunk(first, frames, field.epochs.mid[list(numbers)], np.array(seconds))
+    extras = [
+        replace(each.extras, frame=np.full(len(each.extras), number, np.int64))
+        for number, each in zip(numbers, frames, strict=True)
+    ]
+    chunk = _chunk(first, frames, field.epochs.mid[list(numbers)], np.array(seconds))
+    return chunk, joined_extras(extras)
 
 
 def _failed(objects: int) -> FrameCurves:
-    nothing, none = np.full(objects, np.nan), np.empty(0)
+    nothing = np.full(objects, np.nan)
     return FrameCurves(
         flux=nothing,
         flux_err=nothing,
@@ -136,10 +148,6 @@ def _failed(objects: int) -> FrameCurves:
         zero_point_err=np.nan,
         fwhm=np.nan,
         background=np.nan,
-        extra_x=none,
-        extra_y=none,
-        extra_flux=none,
-        extra_err=none,
     )
 
 
@@ -150,10 +158,6 @@ def _chunk(first: int, frames: list[FrameCurves], mid: Float, seconds: Float) ->
     def curves(name: str, kind: type) -> npt.NDArray[np.generic]:
         return np.stack([getattr(frame, name) for frame in frames], axis=1).astype(kind)
 
-    def extras(name: str) -> npt.NDArray[np.float32]:
-        return np.concatenate([getattr(frame, name) for frame in frames]).astype(np.float32)
-
-    counts = [frame.extra_x.size for frame in frames]
     return CurveChunk(
         first=first,
         flux=curves("flux", np.float32),  # type: ignore[arg-type]
@@ -166,11 +170,6 @@ def _chunk(first: int, frames: list[FrameCurves], mid: Float, seconds: Float) ->
         background=column("background"),
         seconds=seconds,
         failed=np.isnan(column("fwhm")),
-        extra_frame=first + np.repeat(np.arange(len(frames)), counts),
-        extra_x=extras("extra_x"),
-        extra_y=extras("extra_y"),
-        extra_flux=extras("extra_flux"),
-        extra_err=extras("extra_err"),
     )
 
 

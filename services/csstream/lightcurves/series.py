@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from csstream.alerting.schedule import Schedule
 from csstream.association.objects import CANDIDATE, OBJECT_BITS, Objects
+from csstream.association.rules import CONFIRM_EPOCHS, CONFIRM_SOURCES
 from csstream.contracts.records import Measurements
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.lightcurves.blocks import PANELS, Block, Points
@@ -33,8 +34,8 @@ class Rules:
     """
 
     schedule: Schedule = field(default_factory=Schedule)
-    confirm_sources: int = 3
-    confirm_epochs: int = 20
+    confirm_sources: int = CONFIRM_SOURCES
+    confirm_epochs: int = CONFIRM_EPOCHS
     retention: Retention = field(default_factory=Retention)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from csstream.alerting.schedule import Schedule
+from csstream.association.rules import CONFIRM_EPOCHS, CONFIRM_SOURCES
 from csstream.lightcurves.retention import Retention
 from csstream.lightcurves.series import Rules
 from csstream.runtime.settings import ServiceSettings
@@ -18,8 +19,10 @@ class LightcurvesSettings(ServiceSettings):
     state_dir: Path = Field(Path("state"), description="where RocksDB keeps the state")
     first_examination: int = Field(30, ge=2, description="epochs before the first examination")
     examination_growth: float = Field(1.1, gt=1.0, description="between two examinations")
-    confirm_sources: int = Field(3, ge=1, description="sources that make an object")
-    confirm_epochs: int = Field(20, ge=1, description="epochs within which they must come")
+    confirm_sources: int = Field(CONFIRM_SOURCES, ge=1, description="sources that make an object")
+    confirm_epochs: int = Field(
+        CONFIRM_EPOCHS, ge=1, description="epochs within which they must come"
+    )
     keep_epochs: int = Field(0, ge=0, description="of each cell and band, the latest; 0: all")
     keep_days: float = Field(0.0, ge=0, description="[day] before the latest epoch; 0: all")
     max_panel_mib: float = Field(4.0, gt=0, le=7.5, description="[MiB] larger panels are split")

@@ -7,13 +7,15 @@
     RUN/field-000/reference.parquet     the reference catalogue of the field, where there is one
     RUN/field-000/objects.npz           ObjectList: what has a curve, and what it really is
     RUN/field-000/curves-00000.npz      CurveChunk: frames 0 …; the next chunk names its own first
+    RUN/field-000/extras-00000.npz      ExtraSources: what the same frames show beside the list
 
-A chunk appears under its final name only when it is whole, so a field can be read while it grows.
+A chunk appears under its final name only when it is whole, its extras before its curves, so a field
+can be read while it grows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,7 @@ class ObjectList:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CurveChunk:
-    """The measurements of consecutive frames; k frames, n objects, e extras."""
+    """The measurements of consecutive frames; k frames, n objects."""
 
     first: int  # index of the first frame
     flux: Float32  # (n, k) [nJy]; nan: not measured
@@ -77,11 +79,38 @@ class CurveChunk:
     background: Float  # (k,) [electron/s/pixel]
     seconds: Float  # (k,) [s] that measuring took: the one column that a repeat changes
     failed: npt.NDArray[np.bool_]  # (k,) frames that could not be measured
-    extra_frame: Int  # (e,) index of the frame that an extra was found in
-    extra_x: Float32  # (e,) [pixel] of the undithered frame
-    extra_y: Float32
-    extra_flux: Float32  # (e,) [nJy]
-    extra_err: Float32
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExtraSources:
+    """What frames show beside the list, ordered by frame; all arrays (e,)."""
+
+    frame: Int  # index of the frame
+    ra: Float  # [deg]
+    dec: Float  # [deg]
+    x: Float32  # [pixel] of the undithered frame
+    y: Float32
+    x_err: Float32  # [pixel]
+    y_err: Float32
+    flux: Float32  # [nJy]
+    flux_err: Float32  # [nJy]
+    flags: npt.NDArray[np.int16]  # bits of csstream.imaging.frames.flags
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def no_extras() -> ExtraSources:
+    """Return the extras of frames that show none."""
+    kinds = {"frame": np.int64, "ra": np.float64, "dec": np.float64, "flags": np.int16}
+    names = (entry.name for entry in fields(ExtraSources))
+    return ExtraSources(**{name: np.empty(0, kinds.get(name, np.float32)) for name in names})
+
+
+def joined_extras(parts: Sequence[ExtraSources]) -> ExtraSources:
+    """Return the extras of several frames, or chunks, in order."""
+    names = (entry.name for entry in fields(ExtraSources))
+    return ExtraSources(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +125,13 @@ class FieldCurves:
     flux_err: Float32
     flags: npt.NDArray[np.int16]
     chunks: tuple[CurveChunk, ...]  # for the frames' facts; without their curves
+    beside: int = 0  # so many of the objects, the last ones, were found beside the list
+
+    @property
+    def listed(self) -> npt.NDArray[np.bool_]:
+        """Return which objects are those of the reference list, (n,)."""
+        n = len(self.objects.object_id)
+        return np.arange(n) < n - self.beside
 
     @property
     def kind(self) -> npt.NDArray[np.str_]:
@@ -130,6 +166,19 @@ def field_folders(run: Path) -> list[Path]:
 def chunk_files(folder: Path) -> list[Path]:
     """Return a field's chunks in order of their frames."""
     return sorted(folder.glob("curves-*.npz"))
+
+
+def extras_file(chunk: Path) -> Path:
+    """Return the file of the extras that belong to a chunk's file."""
+    return chunk.with_name(chunk.name.replace("curves-", "extras-"))
+
+
+def read_extras(folder: Path) -> ExtraSources | None:
+    """Read what a field's frames show beside the list; None: it was not kept of all chunks."""
+    files = [extras_file(chunk) for chunk in chunk_files(folder)]
+    if not files or not all(path.exists() for path in files):
+        return None
+    return joined_extras([ExtraSources(**load(path, ExtraSources)) for path in files])
 
 
 def frames_measured(folder: Path) -> int:
