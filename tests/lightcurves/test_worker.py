@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,16 +25,25 @@ from csstream.lightcurves import keys
 from csstream.lightcurves.entries import stored_value
 from csstream.lightcurves.export import export
 from csstream.lightcurves.rebuild import rebuild
+from csstream.lightcurves.replay import read_partition
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.lightcurves.state import PartitionState
 from csstream.lightcurves.store import MemoryStore
 from csstream.run.apache import ApacheBroker, why_no_apache
 from csstream.run.brokers import Broker, EmbeddedBroker
 from csstream.runtime.admin import create_topics
-from csstream.runtime.kafka import Outgoing, make_admin, make_consumer, make_producer, send_all
+from csstream.runtime.kafka import (
+    Message,
+    Outgoing,
+    make_admin,
+    make_consumer,
+    make_producer,
+    send_all,
+)
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PARTITIONS = 2
+WAIT_S = 240.0  # a limit for what never comes, not a measure of what is slow
 _numbers = itertools.count(1)
 PanelId = tuple[int, int, int, int]
 
@@ -97,29 +107,38 @@ class Bench:
         self.workers.append(worker)
         return worker
 
-    def read(self, topic, until: Callable[[list], bool] = lambda _: False, idle: float = 2.0):
-        """Messages of a topic, until a condition holds or none has come for ``idle`` seconds."""
+    def read(self, topic) -> list[Message]:
+        """Everything that a topic holds now, however long reading takes."""
+        consumer = make_consumer(self.settings, None, "test-reader")
+        with closing(consumer):
+            return [
+                message
+                for partition in range(topic.partitions)
+                for message in read_partition(consumer, topic.name, partition)
+            ]
+
+    def read_until(self, topic, reached: Callable[[list], bool]) -> list:
+        """Messages of a topic, until a condition holds; the last worker must be running."""
         consumer = make_consumer(self.settings, None, "test-reader")
         places = [TopicPartition(topic.name, p) for p in range(topic.partitions)]
         consumer.assign(places)
         consumer.seek_to_beginning(*places)
         found: list = []
-        last = time.monotonic()
-        while not until(found) and time.monotonic() - last < idle:
-            for messages in consumer.poll(timeout_ms=200).values():
-                found += messages
-                last = time.monotonic()
-        consumer.close()
+        deadline = time.monotonic() + WAIT_S
+        with closing(consumer):
+            while not reached(found):
+                assert self.workers[-1].poll() is None, self.logs()
+                assert time.monotonic() < deadline, self.logs()
+                for messages in consumer.poll(timeout_ms=200).values():
+                    found += messages
         return found
 
-    def panels(self, wanted: int, idle: float = 40.0) -> dict[PanelId, set[bytes]]:
-        """Bytes of every panel, until there are as many different ones as wanted."""
-        found = self.read(self.topics.lightcurves, lambda m: len(by_id(m)) >= wanted, idle)
-        return by_id(found)
+    def panels(self, wanted: int) -> dict[PanelId, set[bytes]]:
+        """Bytes of every panel, as soon as there are as many different ones as wanted."""
+        return by_id(self.read_until(self.topics.lightcurves, lambda m: len(by_id(m)) >= wanted))
 
     def wait_for_panels(self, n: int) -> None:
-        messages = self.read(self.topics.lightcurves, lambda m: len(m) >= n, 40.0)
-        assert len(messages) >= n, self.logs()
+        self.read_until(self.topics.lightcurves, lambda m: len(m) >= n)
 
     def committed(self) -> dict[int, int]:
         group = self.settings.group_id("lightcurves")
@@ -196,7 +215,7 @@ def test_the_worker_sends_what_the_state_machine_says_and_leaves_tidily(bench, b
     assert time.monotonic() - started < 10
     sent = [sum(p == partition for p, _ in records) for partition in range(PARTITIONS)]
     assert bench.committed() == {0: sent[0], 1: sent[1] + 1}
-    letters = bench.read(bench.topics.dead_letters("lightcurves"), lambda m: len(m) == 1)
+    letters = bench.read(bench.topics.dead_letters("lightcurves"))
     assert [decode(m.value, DeadLetter).value for m in letters] == [b"garbage"]
     if broker.name == "apache":  # the embedded broker keeps no files to look into
         for topic in (bench.topics.changelog, bench.topics.lightcurves):
@@ -229,7 +248,7 @@ def test_kill_9_again_and_again_loses_and_changes_nothing(bench, records):
 
 def check_committed_is_logged(bench: Bench, records) -> None:
     """Whatever is committed is on the changelog: entry, marker and sent frontier."""
-    logged = {(m.partition, m.key) for m in bench.read(bench.topics.changelog, idle=1.5)}
+    logged = {(m.partition, m.key) for m in bench.read(bench.topics.changelog)}
     for partition, offset in bench.committed().items():
         mine = [record for p, record in records if p == partition]
         missing = [r for r in mine[:offset] if (partition, key_of(r)) not in logged]
@@ -317,7 +336,7 @@ def test_retention_outlives_the_machine(bench, make_field):
     wait_until(lambda: sum(bench.committed().values()) == most)
     worker.kill()
     worker.wait()
-    removed = {m.key for m in bench.read(bench.topics.changelog, idle=1.5) if m.value is None}
+    removed = {m.key for m in bench.read(bench.topics.changelog) if m.value is None}
     assert any(key[:1] == keys.ENTRY for key in removed)
     shutil.rmtree(bench.tmp_path / "one")
     bench.start()
@@ -339,8 +358,8 @@ def spoil_changelog(bench: Bench, records) -> None:
     )
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)

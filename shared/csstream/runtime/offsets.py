@@ -13,17 +13,23 @@ from typing import Any, Final
 
 from kafka import TopicPartition
 
+from csstream.contracts.errors import TransientError
+
 POLL_MS: Final = 100
 
 
 def end_offsets(
-    consumer: Any, places: Iterable[TopicPartition], timeout_s: float = 5.0
+    consumer: Any, places: Iterable[TopicPartition], timeout_s: float = 60.0
 ) -> dict[TopicPartition, int]:
     """Return the offset after the last record of each partition.
 
     ``consumer`` has no group, or manages its partitions itself. It is left assigned to
-    ``places``, at no particular position: seek before you read. A partition whose high-water
-    mark does not come within ``timeout_s`` [s] keeps what the broker said at first.
+    ``places``, at no particular position: seek before you read.
+
+    Raises
+    ------
+    TransientError
+        A partition's high-water mark did not come within ``timeout_s`` [s].
     """
     places = list(places)
     consumer.assign(places)
@@ -33,7 +39,9 @@ def end_offsets(
     for place in filled:
         consumer.seek(place, ends[place] - 1)
     deadline = time.monotonic() + timeout_s
-    while any(consumer.highwater(p) is None for p in filled) and time.monotonic() < deadline:
+    while silent := [place for place in filled if consumer.highwater(place) is None]:
+        if time.monotonic() > deadline:
+            raise TransientError(f"no broker said within {timeout_s:.0f} s where {silent[0]} ends")
         consumer.poll(timeout_ms=POLL_MS)
     consumer.resume(*places)
     return {place: max(end, consumer.highwater(place) or 0) for place, end in ends.items()}
