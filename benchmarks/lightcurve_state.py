@@ -8,8 +8,10 @@ A batch is one exposure in one cell: 95 % of the stars (all with ``--reference``
 detections, with measured-like values in every column, four cells in one partition. ``cpu`` is the
 worker's own processor time (all threads, faust and RocksDB with it) from a quarter of the visits
 to the last; panels on the usual schedule are cut and sent within it. ``--first 1000000`` leaves
-the panels out. Memory is the growth of the resident set, disk the size of the state directory,
-over the source-epochs that came in between. Prints one JSON object.
+the panels out. Memory is the growth of the resident set in the same time: the slope of a line
+through samples every fifth visit, since blocks are sealed and panels cut in steps, so that two
+samples alone differ by some bytes from run to run. Disk is the size of the state directory at the
+end over all source-epochs. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from pathlib import Path
 
 import numpy as np
 from kafka import TopicPartition
+from kafka.errors import RetriableError
 
+from csstream.association.geometry import cell_centre
 from csstream.contracts.codec import encode
 from csstream.contracts.records import ClosedMarker, Measurements
-from csstream.lightcurves.geometry import cell_centre
 from csstream.lightcurves.settings import LightcurvesSettings
 from csstream.run.apache import ApacheBroker
 from csstream.run.brokers import Broker, EmbeddedBroker
@@ -42,6 +45,7 @@ CELLS = range(1234568, 10**8, 4)  # every fourth: all in partition 0
 PIXEL = 0.075  # [arcsec]
 HALF_ARCSEC = 20.0  # of the square that the stars fill, inside of the cell
 PAGE = os.sysconf("SC_PAGE_SIZE")
+STEP = 5  # visits between two samples
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -88,9 +92,9 @@ class Sky:
 class Sample:
     """The worker at one moment."""
 
+    sources: int  # that it had taken in
     cpu_s: float
     rss: int  # [byte]
-    disk: int  # [byte]
     wall_s: float
 
 
@@ -114,11 +118,11 @@ def fill(settings: LightcurvesSettings, options: argparse.Namespace) -> list[tup
     return totals
 
 
-def sample(pid: int, state: Path) -> Sample:
-    """Read the process's time and memory, and the size of its files."""
+def sample(pid: int, sources: int) -> Sample:
+    """Read the process's time and memory."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     rss = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    return Sample((int(fields[11]) + int(fields[12])) / TICKS, rss, disk_use(state), time.time())
+    return Sample(sources, (int(fields[11]) + int(fields[12])) / TICKS, rss, time.time())
 
 
 def disk_use(directory: Path) -> int:
@@ -131,7 +135,9 @@ def disk_use(directory: Path) -> int:
 
 def wait_until_committed(admin, group: str, offset: int, worker: subprocess.Popen[bytes]) -> None:
     while worker.poll() is None:
-        found = admin.list_group_offsets([group]).get(group, {})
+        found = {}
+        with suppress(RetriableError):  # the coordinator is on its way
+            found = admin.list_group_offsets([group]).get(group, {})
         if any(place.partition == 0 and each.offset >= offset for place, each in found.items()):
             return
         time.sleep(0.1)
@@ -149,7 +155,7 @@ def run(broker: Broker, directory: Path, options: argparse.Namespace) -> dict[st
     with closing(make_admin(settings)) as admin:
         create_topics(admin, settings.topics())
         totals = fill(settings, options)
-        quarter, last = totals[options.epochs // 4 - 1], totals[-1]
+        sampled = totals[options.epochs - 1 : options.epochs // 4 - 2 : -STEP][::-1]
         with (directory / "worker.log").open("wb") as log:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "csstream.cli.main", "serve", "lightcurves"],
@@ -157,14 +163,14 @@ def run(broker: Broker, directory: Path, options: argparse.Namespace) -> dict[st
             )  # fmt: skip
         try:
             samples = []
-            for messages, _ in (quarter, last):
+            for messages, sources in sampled:
                 wait_until_committed(admin, settings.group_id("lightcurves"), messages, worker)
-                samples.append(sample(worker.pid, settings.state_dir))
+                samples.append(sample(worker.pid, sources))
         finally:
             worker.terminate()
             worker.wait()
     panels = panels_sent(settings)
-    return report(options, samples, quarter[1], last[1], panels, disk_use(settings.state_dir))
+    return report(options, samples, panels, disk_use(settings.state_dir))
 
 
 def environment(settings: LightcurvesSettings) -> dict[str, str]:
@@ -179,29 +185,26 @@ def panels_sent(settings: LightcurvesSettings) -> int:
 
 
 def report(
-    options: argparse.Namespace,
-    samples: list[Sample],
-    before: int,
-    total: int,
-    panels: int,
-    disk_at_rest: int,
+    options: argparse.Namespace, samples: list[Sample], panels: int, disk_at_rest: int
 ) -> dict[str, object]:
-    first, last = samples
-    n, cpu = total - before, last.cpu_s - first.cpu_s
+    first, last = samples[0], samples[-1]
+    n, cpu = last.sources - first.sources, last.cpu_s - first.cpu_s
+    slope = np.polyfit([s.sources for s in samples], [s.rss for s in samples], 1)[0]
     return {
         "broker": options.broker,
         "reference": options.reference,
         "cells": options.cells,
         "stars": options.stars,
         "epochs": options.epochs,
-        "source_epochs": total,
+        "source_epochs": last.sources,
         "panels": panels,
         "per_core_s": round(n / cpu),
         "per_wall_s": round(n / (last.wall_s - first.wall_s)),
         "cpu_from_start_s": round(last.cpu_s, 2),
+        "load": os.getloadavg()[0],
         "rss_mib": [round(s.rss / 2**20) for s in samples],
-        "ram_bytes_per_source_epoch": round((last.rss - first.rss) / n, 1),
-        "disk_bytes_per_source_epoch": round(disk_at_rest / total, 1),
+        "ram_bytes_per_source_epoch": round(float(slope), 1),
+        "disk_bytes_per_source_epoch": round(disk_at_rest / last.sources, 1),
     }
 
 

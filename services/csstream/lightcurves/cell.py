@@ -33,6 +33,7 @@ class Cell:
         self.cell = cell
         self.rules = rules
         self.series: dict[SeriesKey, Series] = {}
+        self.stale: list[bytes] = []  # keys in the store that no checkpoint names
         self._phase = (cell * 2654435761 >> 12) % SEALED_EPOCHS  # cells seal in different visits
 
     @property

@@ -3,7 +3,8 @@
 ``E`` + cell u64 + visit u64 + detector u32: one batch of measurements, as it came.
 ``M`` + visit u64 + detector u32: one closed marker, as it came.
 ``C`` + cell u64 + series u32: the latest checkpoint of one series of curves.
-``B`` + cell u64 + series u32 + first epoch u32: a block of its points.
+``T`` + cell u64 + series u32 + visit u64 + part u16: what that checkpoint holds, in parts.
+``B`` + cell u64 + series u32 + first epoch u32 + part u16: a block of its points, in parts.
 ``S``: the partition's sent frontier (visit u64): every panel up to it has been acknowledged.
 """
 
@@ -17,12 +18,15 @@ MARKER = b"M"
 SENT = b"S"
 BLOCK = b"B"
 CHECKPOINT = b"C"
-DERIVED = (BLOCK, CHECKPOINT)  # made again from the entries where they are missing
+TABLE = b"T"
+DERIVED = (BLOCK, CHECKPOINT, TABLE)  # made again from the entries where they are missing
 
 _ENTRY = struct.Struct(">cQQI")
 _MARKER = struct.Struct(">cQI")
 _BLOCK = struct.Struct(">cQII")
 _CHECKPOINT = struct.Struct(">cQI")
+_TABLE = struct.Struct(">cQIQ")
+_PART = struct.Struct(">H")
 _SENT = struct.Struct(">Q")
 _PANEL = struct.Struct(">QI")
 
@@ -62,14 +66,29 @@ def checkpoint_key(cell: int, series: int) -> bytes:
     return _CHECKPOINT.pack(CHECKPOINT, cell, series)
 
 
-def checkpoint_prefix(cell: int) -> bytes:
-    """Return what the keys of all checkpoints of one cell begin with."""
-    return struct.pack(">cQ", CHECKPOINT, cell)
+def derived_prefix(kind: bytes, cell: int) -> bytes:
+    """Return what the keys of all checkpoints, tables or blocks of one cell begin with."""
+    return struct.pack(">cQ", kind, cell)
 
 
-def block_key(cell: int, series: int, first: int) -> bytes:
-    """Return the key of the block that begins with an epoch of a series."""
+def table_prefix(cell: int, series: int, visit: int) -> bytes:
+    """Return what the keys of all parts of a checkpoint's table begin with."""
+    return _TABLE.pack(TABLE, cell, series, visit)
+
+
+def block_prefix(cell: int, series: int, first: int) -> bytes:
+    """Return what the keys of all parts of a block begin with; ``first`` is its first epoch."""
     return _BLOCK.pack(BLOCK, cell, series, first)
+
+
+def part_key(prefix: bytes, part: int) -> bytes:
+    """Return the key of one part of a table or block, from 0."""
+    return prefix + _PART.pack(part)
+
+
+def without_part(key: bytes) -> bytes:
+    """Return the prefix of :func:`part_key`."""
+    return key[: -_PART.size]
 
 
 def parse_entry_key(key: bytes) -> EntryKey:

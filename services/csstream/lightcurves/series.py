@@ -104,6 +104,7 @@ class Series:
         self.looks: dict[int, Look] = {}
         self.waiting = nothing_waits()
         self.saved = 0  # epochs up to the last checkpoint
+        self.saved_visit = 0  # of the last checkpoint; 0: there is none
         self.dropped_visit = 0  # the last visit that fell out of retention
         self.expired: list[tuple[int, Block]] = []  # first epoch and block, to be removed
         self._kept: Array | None = None

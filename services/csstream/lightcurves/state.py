@@ -137,7 +137,7 @@ class PartitionState:
         they are yielded again at a later visit where writing them failed.
         """
         for number in self._touched:
-            yield from pending_writes(self._cell(number))
+            yield from pending_writes(self._cell(number), self.store)
         if not self.rules.retention.unlimited and visit % _PRUNED_EVERY == 0:
             yield list(self._old_markers(visit - MARKERS_KEPT))
 

@@ -26,6 +26,14 @@ class Store(Protocol):
         """Yield the keys that begin with ``prefix``, from ``start`` on, with their values."""
 
 
+def keys_of(store: Store, prefix: bytes) -> Iterator[bytes]:
+    """Yield the keys that begin with ``prefix`` without reading values."""
+    key = store.seek(prefix)
+    while key is not None and key.startswith(prefix):
+        yield key
+        key = store.seek(key + b"\0")
+
+
 class MemoryStore:
     """A store in memory: for `export`, `rebuild` and tests."""
 
