@@ -1,20 +1,24 @@
 """Frames without a celestial WCS: registered to a reference frame by their pattern of stars.
 
-Triangles of bright stars (astroalign; Beroiz et al. 2020, A&C 32, 100384) give a similarity
-transform; where they find none, every pair of bright stars votes for a shift. Both are then
-refined to an affine map on all stars and accepted only if many more stars agree than by chance.
+Every pair of bright stars votes for a shift, first of the frame as it is and then turned by up to
+three degrees. Where no shift convinces, triangles of bright stars (astroalign; Beroiz et al. 2020,
+A&C 32, 100384) give a similarity transform of any angle. What is found is refined to an affine map
+on all stars and accepted only if many more stars agree than by chance. Votes come first because
+they depend on the stars alone; astroalign tries triangles in random order.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from astropy.wcs import WCS
+from scipy.special import gammainc
 
 from csstream.imaging.errors import FrameError
 from csstream.imaging.matching import match_pixels
@@ -23,10 +27,13 @@ Float = npt.NDArray[np.float64]
 
 TRIANGLE_STARS = 60
 VOTING_STARS = 150
-VOTE_BIN = 3.0  # [pixel]
+VOTE_BIN = 6.0  # [pixel]
+LARGEST_TURN = 0.055  # [rad] that votes look for
+GROWTH_STEPS = 20  # matchings at most, while more stars agree each time
 LEAST_MATCHES = 6
 MAX_SCALE_ERROR = 0.05
-CHANCE_FACTOR = 3.0  # matches over those expected by chance
+MAPS_TRIED = 1e4  # turns and affine terms tried for each shift, in order of magnitude
+LARGEST_CHANCE = 1e-4  # of accepting a field that is another
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +85,11 @@ def register(
     own = _sorted_by_flux(x, y, flux)
     other = _sorted_by_flux(reference_x, reference_y, reference_flux)
     best: Affine | None = None
-    for guess in (_by_triangles(own, other), _by_votes(own, other)):
-        found = None if guess is None else _refined(guess, own, other, tolerance)
+    for guess in _guesses(own, other):
+        found = _refined(guess, own, other, tolerance)
         if found is not None and (best is None or found.matched > best.matched):
             best = found
-        if best is not None and best.matched >= 0.3 * min(len(own), len(other)):
+        if best is not None and _complete(best, own, other):
             break
     if best is None:
         raise FrameError(
@@ -159,32 +166,63 @@ def _by_triangles(own: Float, other: Float) -> Affine | None:
     return Affine(matrix[:2, :2], matrix[:2, 2])
 
 
-def _by_votes(own: Float, other: Float) -> Affine | None:
-    """The shift for which most pairs of bright stars vote."""
+def _guesses(own: Float, other: Float) -> Iterator[Affine]:
+    """First maps, the cheapest first."""
+    if min(len(own), len(other)) < LEAST_MATCHES:
+        return
+    yield _by_votes(own, other, np.zeros(1))
+    size = float(np.hypot(*np.ptp(own, axis=0)))
+    steps = math.ceil(LARGEST_TURN * 0.5 * size / (0.5 * VOTE_BIN))
+    yield _by_votes(own, other, np.linspace(-LARGEST_TURN, LARGEST_TURN, 2 * steps + 1))
+    found = _by_triangles(own, other)
+    if found is not None:
+        yield found
+
+
+def _by_votes(own: Float, other: Float, angles: Float) -> Affine:
+    """The turn [rad] and the shift for which most pairs of bright stars vote."""
     a, b = own[:VOTING_STARS], other[:VOTING_STARS]
-    if len(a) == 0 or len(b) == 0:
-        return None
-    shifts = (b[None, :, :] - a[:, None, :]).reshape(-1, 2)
-    cells = np.floor(shifts / VOTE_BIN).astype(np.int64)
-    cells -= cells.min(axis=0)
-    counts = np.zeros(cells.max(axis=0) + 2, np.int64)
-    np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
-    # A shift near a bin's edge splits its votes: sum over 2×2 bins.
-    total = counts[:-1, :-1] + counts[1:, :-1] + counts[:-1, 1:] + counts[1:, 1:]
-    top = np.array(np.unravel_index(np.argmax(total), total.shape))
-    near = np.all((cells == top) | (cells == top + 1), axis=1)
-    return Affine(np.eye(2), shifts[near].mean(axis=0))
+    best, most = Affine(np.eye(2), np.zeros(2)), 0
+    for angle in angles:
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        shifts = (b[None, :, :] - (a @ turn.T)[:, None, :]).reshape(-1, 2)
+        shift, votes = _densest(shifts)
+        if votes > most:
+            best, most = Affine(turn, shift), votes
+    return best
+
+
+def _densest(shifts: Float) -> tuple[Float, int]:
+    """Mean of the shifts (n, 2) in the fullest bin, and their number.
+
+    The bins lie four times, half a bin apart, so that no group is cut by an edge.
+    """
+    best, most = shifts[0], 0
+    for offset in np.ndindex(2, 2):
+        cells = np.floor(shifts / VOTE_BIN + 0.5 * np.array(offset)).astype(np.int64)
+        keys = cells[:, 0] * (1 << 32) + cells[:, 1]
+        names, counts = np.unique(keys, return_counts=True)
+        top = int(np.argmax(counts))
+        if counts[top] > most:
+            best, most = shifts[keys == names[top]].mean(axis=0), int(counts[top])
+    return best, most
 
 
 def _refined(guess: Affine, own: Float, other: Float, tolerance: float) -> Affine | None:
-    """Iterate matching and an affine fit, from wide to narrow; None if not convincing."""
+    """Iterate matching and an affine fit, from wide to narrow; None if not convincing.
+
+    The last radius is kept while more stars agree each time: a map that began on a few stars in
+    one corner so grows over the whole overlap.
+    """
     current = guess
-    for radius in (3.0 * tolerance, 2.0 * tolerance, tolerance, tolerance):
+    for radius in (3.0, 2.0, *([1.0] * GROWTH_STEPS)):
         x, y = current.apply(own[:, 0], own[:, 1])
-        mine, theirs, _ = match_pixels(x, y, other[:, 0], other[:, 1], radius)
+        mine, theirs, _ = match_pixels(x, y, other[:, 0], other[:, 1], radius * tolerance)
         if mine.size < LEAST_MATCHES:
             return None
-        current = _fit_affine(own[mine], other[theirs])
+        before, current = current, _fit_affine(own[mine], other[theirs])
+        if radius == 1.0 and current.matched <= before.matched:
+            break
     return current if _convincing(current, own, other, tolerance) else None
 
 
@@ -209,14 +247,23 @@ def _convincing(found: Affine, own: Float, other: Float, tolerance: float) -> bo
     stretch = np.linalg.svd(found.matrix, compute_uv=False)
     if np.any(np.abs(stretch - 1.0) > MAX_SCALE_ERROR):
         return False
+    low, high = other.min(axis=0), other.max(axis=0)
+    places = float(np.prod(np.maximum(high - low, 1.0))) / (math.pi * tolerance**2)
+    chance = _inside(found, own, other) * min(1.0, len(other) / places)
+    # Poisson's probability of so many by chance, for one map; the best of many was chosen.
+    return float(gammainc(found.matched, chance)) * places * MAPS_TRIED < LARGEST_CHANCE
+
+
+def _complete(found: Affine, own: Float, other: Float) -> bool:
+    """Whether so many stars of the overlap agree that no better map needs to be looked for."""
+    return found.matched >= 0.3 * min(_inside(found, own, other), float(len(other)))
+
+
+def _inside(found: Affine, own: Float, other: Float) -> float:
+    """Number of the frame's stars that fall on the reference's part of the plane."""
     x, y = found.apply(own[:, 0], own[:, 1])
     low, high = other.min(axis=0), other.max(axis=0)
-    inside = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
-    area = float(np.prod(np.maximum(high - low, 1.0)))
-    chance = float(inside.sum()) * min(1.0, len(other) * math.pi * tolerance**2 / area)
-    return found.matched > chance + CHANCE_FACTOR * math.sqrt(chance + 1.0) and (
-        found.matched > 0.25 * float(inside.sum()) or found.matched > CHANCE_FACTOR * chance
-    )
+    return float(np.sum((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])))
 
 
 def _is_plain_tan(wcs: Any) -> bool:
