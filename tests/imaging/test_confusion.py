@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.fit.confusion import Confusion, crowding, freed, widened
+from csstream.imaging.finding.confusion import Confusion, crowding, freed, widened
 
 
 def test_crowding_counts_stars_per_area_of_the_psf() -> None:

@@ -11,7 +11,7 @@ from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf, psf_from_instrument
-from csstream.imaging.psf.wings import with_wings
+from csstream.imaging.psf_fit.wings import with_wings
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue
 from csstream.simulation.frames import render_frame
@@ -57,7 +57,7 @@ def false_near(sources, x, y, all_x, all_y, radius=25.0):
 def test_spikes_breed_few_stars(nominal, monkeypatch):
     frame, *places = frame_with(spiked(nominal))
     found = measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
-    monkeypatch.setattr("csstream.imaging.fit.rounds.with_wings", lambda psf, fit, frame: psf)
+    monkeypatch.setattr("csstream.imaging.rounds.with_wings", lambda psf, fit, frame: psf)
     without = measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
     assert false_near(without.sources, *places) > 3.0
     assert false_near(found.sources, *places) < 0.35 * false_near(without.sources, *places)
@@ -87,7 +87,7 @@ def test_a_right_psf_is_left_alone(nominal, monkeypatch, crowded):
         seen.append(with_wings(psf, fit, frame) is psf)
         return psf
 
-    monkeypatch.setattr("csstream.imaging.fit.rounds.with_wings", watched)
+    monkeypatch.setattr("csstream.imaging.rounds.with_wings", watched)
     measure_frame(frame, ClassicalStrategy(), nominal_psf=nominal)
     assert seen
     assert all(seen)

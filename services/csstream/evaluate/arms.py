@@ -15,7 +15,7 @@ from csstream.imaging.finding.classical import ClassicalStrategy
 from csstream.imaging.fit.psf_photometry import psf_photometry
 from csstream.imaging.frames.background import estimate_background
 from csstream.imaging.measure import MeasureSettings, measure_frame
-from csstream.imaging.psf.estimate import estimate_psf
+from csstream.imaging.psf_fit.estimate import estimate_psf
 from csstream.imaging.source_table import magnitudes
 
 LEAST_PROBABILITY = 0.5  # of a find that no fit looks at

@@ -20,8 +20,8 @@ from csstream.imaging.frames.background import estimate_background
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.estimate import estimate_psf
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.estimate import estimate_psf
 from csstream.imaging.reference.catalogue import ReferenceCatalogue
 from csstream.imaging.reference.measure import measure_listed
 from csstream.imaging.sky import pixel_positions, sky_positions

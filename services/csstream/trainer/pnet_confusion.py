@@ -8,8 +8,8 @@ import numpy as np
 
 from csstream.evaluation.confusion import Pulls
 from csstream.evaluation.scores import partners
+from csstream.imaging.finding.confusion import crowding
 from csstream.imaging.finding.pnet_strategy import PnetStrategy
-from csstream.imaging.fit.confusion import crowding
 from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
 from csstream.instruments.instrument import Instrument

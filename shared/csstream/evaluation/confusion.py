@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.evaluation.statistics import robust_width
-from csstream.imaging.fit.confusion import Confusion, decades
+from csstream.imaging.finding.confusion import Confusion, decades
 
 Float = npt.NDArray[np.float64]
 
@@ -21,7 +21,7 @@ LEAST_STARS = 20  # in a range of S/N
 class Pulls:
     """The matched stars of one sky: measured − true in units of the fit's own errors, (n,)."""
 
-    crowding: float  # ν of :mod:`csstream.imaging.fit.confusion`
+    crowding: float  # ν of :mod:`csstream.imaging.finding.confusion`
     flux: Float
     position: Float
     snr: Float  # true flux over the fit's error

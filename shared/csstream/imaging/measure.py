@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging.finding.candidates import Candidates, DetectionStrategy
+from csstream.imaging.finding.confusion import Confusion, crowding, freed, widened
 from csstream.imaging.finding.saturated import (
     clear_of_saturated,
     saturated_pixels,
     saturated_stars,
 )
-from csstream.imaging.fit.confusion import Confusion, crowding, freed, widened
 from csstream.imaging.fit.joint_fit import FitResult
-from csstream.imaging.fit.rounds import Fitted, fit_in_rounds, is_real
 from csstream.imaging.frames.background import Background, estimate_background
 from csstream.imaging.frames.checks import check_pixels, with_hidden_noise
 from csstream.imaging.frames.flags import Flag
@@ -25,8 +24,9 @@ from csstream.imaging.matching import merge_close
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, ReferenceStars, depth_of, place, tie
 from csstream.imaging.preparation import Stopwatch, cleaned, first_psf
-from csstream.imaging.psf.estimate import PsfEstimate
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.estimate import PsfEstimate
+from csstream.imaging.rounds import Fitted, fit_in_rounds, is_real
 from csstream.imaging.source_flags import source_flags
 from csstream.imaging.source_table import SourceTable, magnitudes
 

@@ -14,8 +14,8 @@ from csstream.imaging.frames.background import Background
 from csstream.imaging.frames.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import Frame
-from csstream.imaging.psf.estimate import PsfEstimate, estimate_psf
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.estimate import PsfEstimate, estimate_psf
 
 CLOCK = time.perf_counter  # benchmarks put another one here
 EXTENSION_ERROR = 0.01  # relative error of a PSF that a frame brings along, before it is checked

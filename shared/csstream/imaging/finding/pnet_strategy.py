@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging.finding.candidates import Candidates
+from csstream.imaging.finding.confusion import Confusion
 from csstream.imaging.finding.pnet import (
     Decoded,
     Picked,
@@ -21,7 +22,6 @@ from csstream.imaging.finding.pnet import (
 )
 from csstream.imaging.finding.pnet_calibration import Calibration
 from csstream.imaging.finding.tiling import Core, Tiling, run_tiled
-from csstream.imaging.fit.confusion import Confusion
 from csstream.imaging.frames.background import Background
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.psf.pixel_psf import PixelPsf

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from csstream.imaging.fit.pairs import Pairs
-from csstream.imaging.fit.workers import Range, Workers
+from csstream.numerics.workers import Range, Workers
 
 Float = npt.NDArray[np.float64]
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from csstream.imaging.fit.settings import FitResult, FitSettings
 from csstream.imaging.fit.state import FitState, Scene
-from csstream.imaging.fit.workers import Workers
 from csstream.imaging.frames.frame import Image, Mask
 from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.numerics.workers import Workers
 
 __all__ = ["FitResult", "FitSettings", "joint_fit"]
 

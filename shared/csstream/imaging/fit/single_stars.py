@@ -10,8 +10,8 @@ from numba import njit
 
 from csstream.imaging.fit.settings import FitResult
 from csstream.imaging.frames.frame import Image
-from csstream.imaging.psf.patch_light import fill_star
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.star_light import fill_star
 
 Float = npt.NDArray[np.float64]
 

@@ -18,10 +18,10 @@ from csstream.imaging.fit.settings import FitSettings
 from csstream.imaging.fit.stamp_kernels import Places
 from csstream.imaging.fit.stamp_tables import local_field
 from csstream.imaging.fit.wings import Wings
-from csstream.imaging.fit.workers import Workers, split
 from csstream.imaging.frames.background import correct_from_residual
 from csstream.imaging.frames.frame import Image, Mask
 from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.numerics.workers import Workers, split
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]

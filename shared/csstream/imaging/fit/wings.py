@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from csstream.imaging.fit.kernels import add_wings
 from csstream.imaging.fit.stamp_tables import wing_tables
-from csstream.imaging.fit.workers import Workers, split
 from csstream.imaging.frames.frame import Image
 from csstream.imaging.psf.field_psf import FieldPsf
+from csstream.numerics.workers import Workers, split
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import sep
 from numba import njit
 
-from csstream.imaging.fit.workers import Workers, split
 from csstream.imaging.frames.frame import Image, Mask
+from csstream.numerics.workers import Workers, split
 
 DEFAULT_MESH = 100  # [pixel] the paper's Table 2
 LEAST_PIXELS = 16  # in a mesh, for a value of its own

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.psf.blur import framed
-from csstream.imaging.psf.estimate import PsfEstimate, enough_stars, refined
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.patches import (
+from csstream.imaging.psf_fit.estimate import PsfEstimate, enough_stars, refined
+from csstream.imaging.psf_fit.patches import (
     LEAST_SNR,
     LINEAR_SHARE,
     MOST_BLENDED,

@@ -10,12 +10,12 @@ import numpy as np
 
 from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.fit.residual_search import search_residual
-from csstream.imaging.fit.rounds import is_real
+from csstream.imaging.rounds import is_real
 from csstream.imaging.fit.single_stars import fit_one_by_one
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.matching import merge_close
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf.estimate import PsfEstimate
+from csstream.imaging.psf_fit.estimate import PsfEstimate
 
 PRIOR = 0.3  # [pixel] of a peak's centre
 

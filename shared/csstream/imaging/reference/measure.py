@@ -20,7 +20,7 @@ from csstream.imaging.frames.frame import Frame
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, depth_of
 from csstream.imaging.preparation import Stopwatch, cleaned, first_psf
-from csstream.imaging.psf.estimate import PsfEstimate
+from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.reference.catalogue import ReferenceCatalogue, ReferenceStarTable
 from csstream.imaging.reference.common import Common, fit_common

@@ -22,7 +22,7 @@ from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.preparation import EXTENSION_ERROR, cleaned
-from csstream.imaging.psf.estimate import PsfEstimate
+from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.reference.frames_measured import Look

@@ -33,7 +33,7 @@ def listed_table(
 ) -> SourceTable:
     """Return one row per star, calibrated to the frame's one zero point.
 
-    Nothing is taken away or added for stars that no list holds (``fit.confusion``): a list that
+    Nothing is taken away or added for stars that no list holds (``finding.confusion``): a list that
     is the same in all frames leaves the same light unlisted, so what it adds to a star is the
     same in all frames, and a correction that goes with each frame's noise would only add to the
     scatter. The absolute scale is the catalogue's.

@@ -18,8 +18,9 @@ from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.psf.blur import framed
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.moffat_fits import typical_shape
-from csstream.imaging.psf.patches import (
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, moffat_psf
+from csstream.imaging.psf_fit.moffat_fits import typical_shape
+from csstream.imaging.psf_fit.patches import (
     FIRST_HALF_FWHM,
     LINEAR_SHARE,
     Patches,
@@ -28,9 +29,8 @@ from csstream.imaging.psf.patches import (
     half_width,
     psf_stars,
 )
-from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, moffat_psf
-from csstream.imaging.psf.shape import Shapes, aberration_shapes, refine_shape, ring_shapes
-from csstream.imaging.psf.tiles import (
+from csstream.imaging.psf_fit.shape import Shapes, aberration_shapes, refine_shape, ring_shapes
+from csstream.imaging.psf_fit.tiles import (
     UNKNOWN_ERROR,
     Tile,
     bright_tiles,
@@ -38,7 +38,7 @@ from csstream.imaging.psf.tiles import (
     tile_patches,
     without_hits,
 )
-from csstream.imaging.psf.width_fit import fit_width
+from csstream.imaging.psf_fit.width_fit import fit_width
 
 FEW_STARS, STARS_PER_MPX, MAX_STARS = 80, 170, 250  # of a frame's own PSF
 FIRST_STARS = 150  # of the first PSF

@@ -1,9 +1,8 @@
-"""Compiled kernels of the PSF fit: a star's light in the square of pixels around a bright one.
+"""Compiled kernels of one star's light, from a table of B-spline coefficients in double precision.
 
-A *patch* is the square of pixels around one bright star. Its *members* are the stars that shine
-into it: ``start[k]`` to ``start[k + 1]`` of the member arrays for patch k. Tables hold B-spline
-coefficients of the PSF; offsets ``left`` and ``low`` are those of a patch's first pixel from the
-star [pixel]. Beyond the table's edge a star is dark.
+Offsets ``left`` and ``low`` are those of the square's first pixel from the star [pixel]. Beyond the
+table's edge a star is dark. The joint fit has its own, faster ones
+(:mod:`csstream.imaging.fit.stamp_kernels`).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from numba import njit
 from csstream.imaging.psf.kernels import spline_slopes, spline_weights
 
 Float = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
-Int = npt.NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -118,98 +115,3 @@ def add_modes(
                     taps = row[i0 + i * step + a]
                     for m in range(modes.shape[2]):
                         target[m] += weight * taps[m]
-
-
-@njit(cache=True, nogil=True)
-def cut_patches(
-    image: Single,
-    background: Single,
-    residual: Single,
-    weight: Single,
-    noise2: float,
-    psf_error: float,
-    terms: Float,
-    field: Float,
-    step: int,
-    centre: int,
-    anchor_x: Int,
-    anchor_y: Int,
-    start: Int,
-    x: Float,
-    y: Float,
-    flux: Float,
-    bare: Float,
-    weights: Float,
-) -> None:
-    """Write each patch with its members' light put back, and its weights; both (n, side, side).
-
-    ``terms`` (t, K, K) and ``field`` (n, t) are the PSF with which the residual was made. What
-    its error ``psf_error`` took from the weights is given back: here it is to be seen.
-    """
-    ny, nx = residual.shape
-    n, side = bare.shape[0], bare.shape[1]
-    half = side // 2
-    table = np.empty(terms.shape[1:])
-    for k in range(n):
-        left, low = anchor_x[k] - half, anchor_y[k] - half
-        for j in range(side):
-            for i in range(side):
-                row, column = low + j, left + i
-                inside = row >= 0 and row < ny and column >= 0 and column < nx
-                bare[k, j, i] = residual[row, column] if inside else 0.0
-                weights[k, j, i] = 0.0
-                if inside:
-                    sky = background[row, column]
-                    stars = max(image[row, column] - sky - residual[row, column], np.float32(0.0))
-                    photons = max(sky, np.float32(0.0)) + stars + noise2
-                    more = 1.0 + (psf_error * stars) ** 2 / photons
-                    weights[k, j, i] = weight[row, column] * more
-        local_table(terms, field[k], table)
-        for m in range(start[k], start[k + 1]):
-            add_star(table, step, centre, left - x[m], low - y[m], flux[m], bare[k])
-
-
-@njit(cache=True, nogil=True)
-def cut_image(
-    image: Single,
-    mask: Any,
-    background: Single,
-    noise2: float,
-    terms: Float,
-    field: Float,
-    step: int,
-    centre: int,
-    anchor_x: Int,
-    anchor_y: Int,
-    start: Int,
-    x: Float,
-    y: Float,
-    flux: Float,
-    bare: Float,
-    weights: Float,
-) -> None:
-    """Write each patch of an image less its sky, and its weights; both (n, side, side).
-
-    The variance is that of the sky and of the members' light, as ``flux`` tells it.
-    """
-    ny, nx = image.shape
-    n, side = bare.shape[0], bare.shape[1]
-    half = side // 2
-    table, stars = np.empty(terms.shape[1:]), np.empty((side, side))
-    for k in range(n):
-        left, low = anchor_x[k] - half, anchor_y[k] - half
-        if k == 0 or terms.shape[0] > 1:
-            local_table(terms, field[k], table)
-        stars[:] = 0.0
-        for m in range(start[k], start[k + 1]):
-            add_star(table, step, centre, left - x[m], low - y[m], flux[m], stars)
-        for j in range(side):
-            for i in range(side):
-                row, column = low + j, left + i
-                inside = row >= 0 and row < ny and column >= 0 and column < nx
-                bare[k, j, i], weights[k, j, i] = 0.0, 0.0
-                if inside and not mask[row, column]:
-                    sky = background[row, column]
-                    bare[k, j, i] = image[row, column] - sky
-                    photons = max(sky, np.float32(0.0)) + max(stars[j, i], 0.0) + noise2
-                    weights[k, j, i] = 1.0 / photons

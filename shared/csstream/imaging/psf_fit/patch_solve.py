@@ -1,8 +1,8 @@
 """Compiled kernels of the PSF fit: the small least-squares problem around each bright star.
 
-Of a patch's members (see :mod:`csstream.imaging.psf.patch_light`) the *free* ones, the bright star
-first, have their flux and position fitted along, as has a constant sky. What remains for the PSF's
-modes is their normal matrix with all those projected out.
+Of a patch's members (see :mod:`csstream.imaging.psf_fit.patch_light`) the *free* ones, the bright
+star first, have their flux and position fitted along, as has a constant sky. What remains for the
+PSF's modes is their normal matrix with all those projected out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.imaging.psf.patch_light import add_modes, add_star, fill_star, local_table
+from csstream.imaging.psf.star_light import add_modes, add_star, fill_star, local_table
+from csstream.imaging.psf_fit.patch_light import Members, Optics
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -26,18 +27,12 @@ MODE_SHARE = 0.02  # of the bright star's flux: a fainter member's modes do not 
 def solve_patches(
     bare: Float,
     weights: Float,
-    terms: Float,
-    field: Float,
+    optics: Optics,
     modes: Float,
-    step: int,
-    centre: int,
     anchor_x: Int,
     anchor_y: Int,
-    start: Int,
+    members: Members,
     free: Int,
-    x: Float,
-    y: Float,
-    flux: Float,
     tolerance: float,
     sky_prior: float,
     normal: Float,
@@ -68,6 +63,8 @@ def solve_patches(
     """
     n, side, q = bare.shape[0], bare.shape[1], modes.shape[2]
     half, pixels = side // 2, side * side
+    terms, field, step, centre = optics
+    start, x, y, flux = members
     table, star = np.empty(terms.shape[1:]), np.empty((3, side, side))
     for k in range(n):
         left, low = anchor_x[k] - half, anchor_y[k] - half

@@ -17,8 +17,8 @@ from csstream.imaging.fit.residual_search import search_residual
 from csstream.imaging.frames.background import noise_scale
 from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf.estimate import PsfEstimate, adjust_psf, psf_change
-from csstream.imaging.psf.wings import with_wings
+from csstream.imaging.psf_fit.estimate import PsfEstimate, adjust_psf, psf_change
+from csstream.imaging.psf_fit.wings import with_wings
 
 WELL_KNOWN = 0.012  # relative error of a PSF
 SETTLED = 0.01  # relative change of the PSF's peak below which the fit made with it stands

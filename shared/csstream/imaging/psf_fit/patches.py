@@ -13,9 +13,9 @@ from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.psf.blur import core_of
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.patch_light import cut_image, cut_patches
-from csstream.imaging.psf.patch_solve import solve_patches
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.patch_light import Members, Optics, cut_image, cut_patches
+from csstream.imaging.psf_fit.patch_solve import solve_patches
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -60,6 +60,11 @@ class Patches:
     weight: Float  # (n, side, side)
     all_listed: bool = True  # neighbours: else many a star is a blend that nobody knows
     sky_prior: float = SKY_PRIOR  # sigma of a patch's constant in units of a sky pixel's noise
+
+    @property
+    def members(self) -> Members:
+        """The stars that shine into the patches."""
+        return Members(self.start, self.x, self.y, self.flux)
 
     @property
     def stars(self) -> tuple[Float, Float, Float]:
@@ -156,9 +161,8 @@ def cut(
     patches, forgotten = _empty_patches(stars, psf, chosen, half, faint, MOST_FREE)
     cut_patches(
         photons.image, fit.background, fit.residual, fit.weight,
-        max(photons.read_noise, 0.1) ** 2, photons.psf_error, *_optics(psf, patches),
-        patches.anchor_x, patches.anchor_y,
-        patches.start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
+        max(photons.read_noise, 0.1) ** 2, photons.psf_error, _optics(psf, patches),
+        patches.anchor_x, patches.anchor_y, patches.members, patches.bare, patches.weight,
     )  # fmt: skip
     patches.flux = np.where(forgotten, 0.0, patches.flux)
     return patches
@@ -181,9 +185,8 @@ def cut_from_frame(
     patches, _ = _empty_patches(stars, psf, chosen, half, 0.0, most_free)
     patches.sky_prior = LOOSE_SKY_PRIOR
     cut_image(
-        frame.image, frame.mask, level, max(frame.read_noise, 0.1) ** 2, *_optics(psf, patches),
-        patches.anchor_x, patches.anchor_y,
-        patches.start, patches.x, patches.y, patches.flux, patches.bare, patches.weight,
+        frame.image, frame.mask, level, max(frame.read_noise, 0.1) ** 2, _optics(psf, patches),
+        patches.anchor_x, patches.anchor_y, patches.members, patches.bare, patches.weight,
     )  # fmt: skip
     return patches
 
@@ -227,14 +230,14 @@ def systems(patches: Patches, psf: FieldPsf, modes: Float, tolerance: float) -> 
     normal, gradient = np.empty((n, q, q)), np.empty((n, q))
     quality, own = np.empty((n, 4)), np.zeros((members, 3))
     by_mode = np.zeros((members, 3, q))
-    terms, field, step, centre = _optics(psf, patches)
-    before = centre - modes.shape[1] // 2
-    after = terms.shape[1] - modes.shape[1] - before
+    optics = _optics(psf, patches)
+    before = optics.centre - modes.shape[1] // 2
+    after = optics.terms.shape[1] - modes.shape[1] - before
     padded = np.pad(modes, ((0, 0), (before, after), (before, after)))
     solve_patches(
-        patches.bare, patches.weight, terms, field, np.ascontiguousarray(padded.transpose(1, 2, 0)),
-        step, centre, patches.anchor_x, patches.anchor_y, patches.start, patches.free,
-        patches.x, patches.y, patches.flux, tolerance, patches.sky_prior,
+        patches.bare, patches.weight, optics, np.ascontiguousarray(padded.transpose(1, 2, 0)),
+        patches.anchor_x, patches.anchor_y, patches.members, patches.free,
+        tolerance, patches.sky_prior,
         normal, gradient, quality, own, by_mode,
     )  # fmt: skip
     chi2, freedom, signal = quality[:, 0], quality[:, 1], quality[:, 2]
@@ -255,12 +258,12 @@ def advance(patches: Patches, solved: PatchSystems, amounts: Float) -> float:
     return float(np.median(own)) if own.size else 0.0
 
 
-def _optics(psf: FieldPsf, patches: Patches) -> tuple[Float, Float, int, int]:
-    """Coefficients of the terms' cores, their weights at the patches, oversampling, centre."""
+def _optics(psf: FieldPsf, patches: Patches) -> Optics:
+    """Return the core of the PSF at the patches."""
     core = core_of(psf.central)
     tables = [PixelPsf(term.samples[core, core], psf.oversampling) for term in psf.terms]
     terms = np.stack([table.coefficients for table in tables])
-    return terms, psf.weights(*patches.places()), psf.oversampling, tables[0].centre
+    return Optics(terms, psf.weights(*patches.places()), psf.oversampling, tables[0].centre)
 
 
 def _members(

@@ -14,9 +14,9 @@ from csstream.imaging.frames.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.frames.frame import Frame, Image, Mask
 from csstream.imaging.psf.blur import blurred
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.moffat_fits import FITTED_STARS, fit_moffats
-from csstream.imaging.psf.patches import Patches, Photons, cut, joined, psf_stars
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.moffat_fits import FITTED_STARS, fit_moffats
+from csstream.imaging.psf_fit.patches import Patches, Photons, cut, joined, psf_stars
 
 Float = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from csstream.imaging.psf.blur import blur_modes, blurred_field, core_of, exponents
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.patches import Patches, PatchSystems, advance, systems
+from csstream.imaging.psf_fit.patches import Patches, PatchSystems, advance, systems
 
 Float = npt.NDArray[np.float64]
 

@@ -17,9 +17,9 @@ from scipy.ndimage import convolve1d
 from csstream.imaging.psf.blur import blur_change, core_of, with_changes
 from csstream.imaging.psf.family import aberration_modes, gaussian_variance, without_known
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.patches import Patches, PatchSystems, advance, systems
 from csstream.imaging.psf.pixel_psf import PixelPsf
-from csstream.imaging.psf.width_fit import field_basis, misfit
+from csstream.imaging.psf_fit.patches import Patches, PatchSystems, advance, systems
+from csstream.imaging.psf_fit.width_fit import field_basis, misfit
 
 Float = npt.NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""How a frame tells its PSF: from its bright stars, and from what a joint fit leaves."""
