@@ -7,6 +7,7 @@ import pytest
 from astropy.timeseries import LombScargle
 from scipy.stats import f as fisher
 
+from csstream.timeseries import harmonic_search
 from csstream.timeseries.grids import FrequencyGrid
 from csstream.timeseries.harmonic_search import aov_statistic, harmonic_panel
 
@@ -50,3 +51,26 @@ def test_waves_that_the_sampling_cannot_tell_apart_are_left_out(rng):
     assert np.all(np.isfinite(power))
     assert np.all(power < 0.5)
     assert np.all(np.diff(power, axis=0) >= 0)
+
+
+def test_transforms_and_products_agree(rng, monkeypatch):
+    time = np.sort(rng.uniform(-20, 20, 200))
+    flux, weight = rng.normal(size=(5, 200)), rng.uniform(0.5, 2.0, (5, 200))
+    weight[:, ::7] = 0.0
+    products = harmonic_panel(time, flux, weight, GRID, 3)
+    monkeypatch.setattr(harmonic_search, "MOST_EPOCHS", 100)
+    np.testing.assert_allclose(harmonic_panel(time, flux, weight, GRID, 3), products, atol=2e-6)
+
+
+def test_work_for_a_long_series_does_not_grow_with_epochs_times_frequencies(rng, monkeypatch):
+    work = []
+    sums = harmonic_search.fourier_sums
+    monkeypatch.setattr(
+        harmonic_search, "fourier_sums", lambda *a: work.append(len(a[0]) + a[-1]) or sums(*a)
+    )
+    time = np.sort(rng.uniform(-50, 50, 20_000))
+    flux = 0.1 * np.cos(2 * np.pi * 3.21 * time) + rng.normal(size=(1, 20_000))
+    grid = FrequencyGrid(0.1, 0.002, 20_000)
+    power = harmonic_panel(time, flux, np.ones(flux.shape), grid, 1)
+    assert grid.frequencies[np.argmax(power[0, 0])] == pytest.approx(3.21, abs=0.004)
+    assert sum(work) == 2 * 40_000

@@ -6,7 +6,8 @@ functions that are orthonormal under its own weights, and squares of the project
 pass gives every order. Waves are common to all stars, so projections are matrix products. Stars
 with common weights share the orthonormal functions too; else the normal equations of each star are
 factorised, from sums of which only the difference to the panel's mean weights is in single
-precision.
+precision. Of few stars, and of long series, the sums come from fast Fourier transforms star by star
+(Palmer 2009, ApJ 695, 496), whose work does not grow with epochs times frequencies.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.timeseries.fourier_sums import fourier_sums
 from csstream.timeseries.grids import FrequencyGrid
 from csstream.timeseries.shares import common_share, normalised
 
 Array = npt.NDArray[Any]
 
-FEWEST_STARS: Final = 4  # for which making orthonormal functions pays
+FEWEST_STARS: Final = 4  # for which matrix products pay
+MOST_EPOCHS: Final = 4000  # for which they do
 CHUNK: Final = 16  # frequencies per matrix product
+SOLVED: Final = 1024  # frequencies of one star whose normal equations are solved at a time
 DEPENDENT: Final = 1e-5  # share of a wave that must be left beside those before it
 
 
@@ -44,12 +48,24 @@ def harmonic_panel(
     that the sampling makes dependent on those before are left out.
     """
     product, share, scatter = normalised(flux, weight)
+    time = np.ascontiguousarray(time, np.float64)
+    if len(flux) < FEWEST_STARS or len(time) > MOST_EPOCHS:
+        power = _by_transforms(time, product, share, grid, harmonics)
+    else:
+        power = _by_products(time, product, share, grid, harmonics)
+    power[:, scatter <= 0] = 0.0
+    return np.clip(power, 0.0, 1.0, out=power)
+
+
+def _by_products(
+    time: Array, product: Array, share: Array, grid: FrequencyGrid, harmonics: int
+) -> Array:
+    """Power (harmonics, n, count) from products of waves with all stars at a time."""
     columns = np.ascontiguousarray(product.T, np.float32)
-    common = common_share(share) if len(share) >= FEWEST_STARS else None
+    common = common_share(share)
     mean = share.mean(axis=0) if common is None else common
     rest = np.ascontiguousarray((share - mean).T, np.float32)
-    time = np.ascontiguousarray(time, np.float64)
-    power = np.zeros((harmonics, grid.count, len(flux)), np.float32)
+    power = np.zeros((harmonics, grid.count, len(product)), np.float32)
     orders = 2 * harmonics if common is not None else 4 * harmonics
     waves = np.empty((CHUNK, orders, len(time)), np.float32)
     for first in range(0, grid.count, CHUNK):
@@ -63,8 +79,36 @@ def harmonic_panel(
             sums = _waves(time, start, grid.step, mean, waves)
             right = _project(waves[:, : 2 * harmonics], columns)
             _solve(sums, _project(waves, rest), right, power[:, part])
-    power[:, :, scatter <= 0] = 0.0
-    return np.clip(power, 0.0, 1.0, out=power).transpose(0, 2, 1)
+    return power.transpose(0, 2, 1)
+
+
+def _by_transforms(
+    time: Array, product: Array, share: Array, grid: FrequencyGrid, harmonics: int
+) -> Array:
+    """Power (harmonics, n, count) from Fourier transforms of one star after the other."""
+    power = np.zeros((harmonics, len(product), grid.count), np.float32)
+    none = np.zeros((1, 4 * harmonics))
+    for star in range(len(product)):
+        sums, right = _sums_of_star(time, product[star], share[star], grid, harmonics)
+        for first in range(0, grid.count, SOLVED):
+            part = slice(first, first + SOLVED)
+            _solve(none, sums[None, :, part], right[None, :, part], power[:, star, None, part])
+    return power
+
+
+def _sums_of_star(
+    time: Array, product: Array, share: Array, grid: FrequencyGrid, harmonics: int
+) -> tuple[Array, Array]:
+    """Sums of share times cos 1, sin 1, cos 2 … (4 N, count), and of product (2 N, count)."""
+    sums, right = np.empty((4 * harmonics, grid.count)), np.empty((2 * harmonics, grid.count))
+    for k in range(2 * harmonics):
+        values = np.stack((share, product) if k < harmonics else (share,))
+        first, step = (k + 1) * grid.start, (k + 1) * grid.step
+        found = fourier_sums(time, values, first, step, grid.count)
+        sums[2 * k], sums[2 * k + 1] = found[0].real, found[0].imag
+        if k < harmonics:
+            right[2 * k], right[2 * k + 1] = found[1].real, found[1].imag
+    return sums, right
 
 
 def aov_statistic(power: Array, harmonics: int, points: Array) -> Array:
