@@ -66,6 +66,24 @@ def test_no_cosmic_ray_is_listed(sky):
     assert np.hypot(alone.stars.x - place[0], alone.stars.y - place[1]).min() < 0.3
 
 
+def test_a_hit_on_a_faint_star_does_not_make_it_brighter(sky):
+    """It looks like a star, so nothing masks it; one frame of six has it.
+
+    The stack's mean would have a sixth of it, 500 electrons; the flux may be off by its error.
+    """
+    place, flux = (52.3, 61.6), 1200.0
+    calm, hit = sky_with(sky, *place, flux), sky_with(sky, *place, flux + 3e3)
+    shifts = [(0.5 * k, -0.3 * k) for k in range(6)]
+    frames = [(calm if k < 5 else hit).expose(k, shifts[k]) for k in range(6)]
+    found = build_reference(frames, ClassicalStrategy())
+    x, y = replace(sky, x=np.array([place[0]]), y=np.array([place[1]])).on(found.wcs)
+    row = np.argmin(np.hypot(found.stars.x - x, found.stars.y - y))
+    assert np.hypot(found.stars.x - x, found.stars.y - y)[row] < 0.3
+    off = found.stars.flux[row] * EXPOSURE - flux
+    assert abs(off) < 3.5 * found.stars.flux_err[row] * EXPOSURE
+    assert found.stars.flux_err[row] * EXPOSURE < 60.0
+
+
 def sky_with(sky, x, y, flux):
     """The sky with one star more."""
     columns = {"x": x, "y": y, "flux": flux}

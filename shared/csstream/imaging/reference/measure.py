@@ -20,14 +20,15 @@ from csstream.imaging.frames.frame import Frame
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, depth_of
 from csstream.imaging.preparation import Stopwatch, cleaned, first_psf
-from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.reference.catalogue import ReferenceCatalogue, ReferenceStarTable
 from csstream.imaging.reference.common import Common, fit_common
+from csstream.imaging.reference.excess import Excess, excess_noise
 from csstream.imaging.reference.extras import find_extras
 from csstream.imaging.reference.first_look import bright_stars, first_alignment
 from csstream.imaging.reference.placing import frame_wcs, predicted
-from csstream.imaging.reference.tables import extra_table, inside, joined, listed_table
+from csstream.imaging.reference.tables import extra_table, inside, joined, listed_table, with_excess
 from csstream.imaging.reference.zero_point_map import ZeroPointMap, zero_point_map
 from csstream.imaging.sky import sky_positions
 from csstream.imaging.source_flags import source_flags
@@ -37,6 +38,7 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
 FROZEN = 2  # iteration whose weights stay: saturated stars may be listed wrong by factors
+LONE = 0.1  # most of a neighbour's light in a star that tells how large the noise is
 CG_TOLERANCE = 0.03  # of each of the iterations, whose errors multiply
 
 
@@ -63,8 +65,9 @@ def measure_listed(
         ``sources`` has one row per listed star that lies on the frame, in the list's order and at
         its reference position (ra, dec), then the extras (``object_id`` 0). Fluxes are in the
         frame's electron/s. What the frame's zero point differs from ``zero_point`` at a star's
-        place is taken out of its flux, each star left out of its own. Where no pixel tells
-        anything, flux and error are nan; negative fluxes stay.
+        place is taken out of its flux, each star left out of its own. Errors hold what the listed
+        stars scatter beyond their photons' noise, and positions' errors the list's. Where no pixel
+        tells anything, flux and error are nan; negative fluxes stay.
 
     Raises
     ------
@@ -102,11 +105,13 @@ class _Listed:
             estimate = common.estimate
         with timed("fit"):
             fit = self._fit(background, common)
-        with timed("extras"):
-            extras = find_extras(self.frame, fit, estimate, s)
-        with timed("table"):
+        with timed("zero_point"):
             tied = self._tie(fit)
-            sources = self._sources(fit, tied, extras)
+            listed = self._listed(fit, tied)
+        with timed("extras"):
+            extras = find_extras(self.frame, fit, estimate, s, self.excess.factor)
+        with timed("table"):
+            sources = self._with_extras(listed, extras, tied)
         return self._measured(sources, fit, estimate, tied, hits)
 
     def _register(self, background: Background, estimate: PsfEstimate) -> None:
@@ -172,14 +177,31 @@ class _Listed:
             frame.shape, frame.zero_point,
         )  # fmt: skip
 
-    def _sources(self, fit: FitResult, tied: ZeroPointMap, extras: FitResult) -> SourceTable:
-        frame = self.frame
-        on_frame = np.flatnonzero(inside(fit.x, fit.y, frame.shape))
-        listed = listed_table(self.stars, fit, tied, self.flags, frame).select(on_frame)
+    def _listed(self, fit: FitResult, tied: ZeroPointMap) -> SourceTable:
+        """Return the listed stars on the frame, their errors as large as their scatter."""
+        on_frame = np.flatnonzero(inside(fit.x, fit.y, self.frame.shape))
+        prior = self.settings.listed_prior
+        table = listed_table(self.stars, fit, tied, self.flags, self.frame, prior).select(on_frame)
+        self.excess = self._excess(table, self.stars.select(on_frame), tied)
+        return with_excess(table, self.excess)
+
+    def _excess(self, table: SourceTable, stars: ReferenceStarTable, tied: ZeroPointMap) -> Excess:
+        if not np.isfinite(tied.error):  # then the scale is not known either
+            return Excess()
+        scale = 10.0 ** (0.4 * (tied.zero_point - self.reference.zero_point))
+        lone = (stars.neighbour_share < LONE) & (stars.flags == 0)
+        lone &= table.flags & int(UNRELIABLE) == 0
+        return excess_noise(
+            table.flux, table.flux_err, scale * stars.flux, scale * stars.flux_err, lone
+        )
+
+    def _with_extras(
+        self, listed: SourceTable, extras: FitResult, tied: ZeroPointMap
+    ) -> SourceTable:
         u, v = self.alignment.undo(extras.x, extras.y)
         ra, dec = sky_positions(self.wcs, u, v)
-        flags = source_flags(frame, self._fwhm, extras, self.settings.poor_chi2)
-        return joined(listed, extra_table(extras, ra, dec, flags, frame, tied.zero_point))
+        flags = source_flags(self.frame, self._fwhm, extras, self.settings.poor_chi2)
+        return joined(listed, extra_table(extras, ra, dec, flags, self.frame, tied.zero_point))
 
     def _measured(
         self,

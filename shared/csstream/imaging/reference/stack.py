@@ -3,7 +3,7 @@
 Every pixel of the plane takes the nearest pixel of each frame. The noise stays uncorrelated, as
 the joint fit and the network want it, and the PSF of the stack is known exactly: the mean of the
 frames' PSFs, each moved by what rounding moved its pixels. Cosmic rays and bad pixels are masked
-in every frame, so no pixel of the stack rests on them.
+in every frame; a hit that looks like a star, or lies on one, is known by what the others show.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numba import njit
+from scipy.ndimage import maximum_filter
 
 from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.background import estimate_background
@@ -22,10 +23,11 @@ from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import Frame, Image
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.preparation import EXTENSION_ERROR, cleaned
-from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.reference.frames_measured import Look
+from csstream.imaging.reference.hits import Largest
 from csstream.imaging.reference.plane import FrameMap
 
 Float = npt.NDArray[np.float64]
@@ -35,6 +37,7 @@ CountImage = npt.NDArray[np.int16]
 GRID = 32  # [pixel] between exactly computed positions; between them they are interpolated
 PHASES = 16  # places along each axis at which the rounding is averaged
 NEAR_FULL = 0.1  # of the level at which frames saturate
+LEAST_SEEN = 3  # frames: of two none can be called wrong
 LEAST_SKY = 1.0  # [electron] of the stack, so that no variance is zero
 
 
@@ -49,7 +52,7 @@ class Stack:
 
 
 class Stacker:
-    """Adds frames one by one; holds four images of the plane, whatever the number of frames.
+    """Adds frames one by one; holds six images of the plane, whatever the number of frames.
 
     Parameters
     ----------
@@ -63,10 +66,14 @@ class Stacker:
         self.origin, self.shape, self.zero_point = origin, shape, zero_point
         self.total = np.zeros(shape, np.float32)
         self.weight = np.zeros(shape, np.float32)
+        self.largest = np.zeros(shape, np.float32)  # [electron/s] of the frames' values
+        self.its_frame = np.zeros(shape, np.int16)
         self.seen = np.zeros(shape, np.int16)
         self.saturated = np.zeros(shape, np.int16)
         self._sums = np.zeros(5)  # of w, w² rate/electron, w² sky, w² read noise², w²
         self._full = np.inf  # [electron/s] at which the first frame saturates
+        self._weights: list[float] = []  # of the frames
+        self._peaks: list[float] = []  # of their PSFs
         self._psf: Float | None = None
         self._oversampling = 1
         self._last: Frame | None = None
@@ -90,7 +97,8 @@ class Stacker:
         columns, rows, gx, gy = self._grid(place)
         dx, dy = _gather(
             clean.image - background.level, clean.mask, flat, gx, gy, columns, rows,
-            float(look.weight), gain, self.total, self.weight, self.seen, self.saturated,
+            float(look.weight), gain, self.total, self.weight, self.largest, self.its_frame,
+            len(self._weights), self.seen, self.saturated,
         )  # fmt: skip
         self._sum(look, gain, background.median, frame)
         self._add_psf(look.psf, dx, dy, look.weight)
@@ -107,6 +115,7 @@ class Stacker:
         seconds = w**2 / photons  # so that the variance of starlight is its number of electrons
         scale = (seconds / w) ** 2
         level = max(sky * scale, LEAST_SKY)
+        self._leave_hits_out()
         safe = np.maximum(self.weight, np.float32(1e-30))
         image = (self.total / safe * seconds + level).astype(np.float32)
         most = max(int(self.seen.max()), int(self.saturated.max()), 1)
@@ -126,6 +135,17 @@ class Stacker:
             psf=FieldPsf.constant(psf),
         )  # fmt: skip
         return Stack(frame, self.origin, float(w**2 / squares), self.seen)
+
+    def _leave_hits_out(self) -> None:
+        """Take the largest value of a pixel out where it is no star's."""
+        most = Largest(self.largest, self.its_frame, np.array(self._weights, np.float32))
+        _, photons, sky, read, squares = self._sums
+        noise = (photons / squares, (sky + read) / squares)
+        sharper = max(self._peaks) / float(np.mean(self._peaks)) - 1.0
+        known = (self.seen >= LEAST_SEEN) & (maximum_filter(self.saturated, 5) == 0)
+        hit = most.hits(self.total, self.weight, self.seen, known, noise, sharper)
+        self.total[hit] -= most.part[hit]
+        self.weight[hit] -= most.weight[hit]
 
     def _saturates(self, weight: FloatImage) -> npt.NDArray[np.bool_]:
         """Tell which pixels saturate, (ny, nx).
@@ -158,6 +178,8 @@ class Stacker:
             self._psf, self._oversampling = np.zeros_like(psf.samples), psf.oversampling
         same = _resampled(psf, self._oversampling, self._psf.shape[0])
         self._psf = self._psf + weight * _moved(same, dx, dy)
+        self._weights.append(weight)
+        self._peaks.append(float(psf.evaluate(0.0, 0.0)))
 
 
 def _resampled(psf: PixelPsf, oversampling: int, side: int) -> PixelPsf:
@@ -194,6 +216,9 @@ def _gather(
     gain: float,
     total: FloatImage,
     weights: FloatImage,
+    largest: FloatImage,
+    its_frame: CountImage,
+    number: int,
     seen: CountImage,
     saturated: CountImage,
 ) -> tuple[Float, Float]:
@@ -226,7 +251,10 @@ def _gather(
             if flat[fj, fi]:
                 saturated[j, i] += 1
             elif not mask[fj, fi]:
-                total[j, i] += weight * gain * image[fj, fi]
+                value = np.float32(gain * image[fj, fi])
+                if value > largest[j, i]:
+                    largest[j, i], its_frame[j, i] = value, number
+                total[j, i] += weight * value
                 weights[j, i] += weight
                 seen[j, i] += 1
     return dx[: max(count, 1)], dy[: max(count, 1)]

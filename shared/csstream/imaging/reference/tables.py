@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.reference.catalogue import ReferenceStarTable
+from csstream.imaging.reference.excess import Excess
 from csstream.imaging.reference.zero_point_map import ZeroPointMap
 from csstream.imaging.source_table import MAG_PER_RELATIVE_FLUX, SourceTable, magnitudes
 
@@ -30,8 +31,12 @@ def listed_table(
     tied: ZeroPointMap,
     flags: npt.NDArray[np.int32],
     frame: Frame,
+    prior: float,
 ) -> SourceTable:
     """Return one row per star, calibrated to the frame's one zero point.
+
+    ``prior`` [pixel] is that of the positions. A place that the prior held and not the photons is
+    known no better than the list knows it: it takes the list's error by the prior's share.
 
     Nothing is taken away or added for stars that no list holds (``finding.confusion``): a list that
     is the same in all frames leaves the same light unlisted, so what it adds to a star is the
@@ -44,13 +49,17 @@ def listed_table(
     tie_err = np.abs(flux) * tied.offset_err / MAG_PER_RELATIVE_FLUX
     flux_err = np.hypot(rate * fit.flux_err, tie_err)
     mag, mag_err = magnitudes(flux, flux_err, tied.zero_point)
+    x_err, y_err = (
+        np.hypot(error, np.minimum((error / prior) ** 2, 1.0) * stars.position_err)
+        for error in (fit.x_err, fit.y_err)
+    )
     return SourceTable(
         ra=stars.ra,
         dec=stars.dec,
         x=fit.x,
         y=fit.y,
-        x_err=fit.x_err,
-        y_err=fit.y_err,
+        x_err=x_err,
+        y_err=y_err,
         flux=flux,
         flux_err=flux_err,
         mag=mag,
@@ -59,6 +68,12 @@ def listed_table(
         flags=flags,
         object_id=stars.object_id,
     )
+
+
+def with_excess(table: SourceTable, excess: Excess) -> SourceTable:
+    """Return the table with errors that hold a frame's excess noise."""
+    flux_err = excess.widened(table.flux, table.flux_err)
+    return replace(table, flux_err=flux_err, mag_err=magnitudes(table.flux, flux_err, 0.0)[1])
 
 
 def extra_table(
