@@ -74,8 +74,8 @@ def assemble(
             corner = (places.y[k] - h) * weight.shape[1] + places.x[k] - h
             _weigh(weight, corner, h, stamps, at, weighted, before, last, plane, stride)
             last = compiled_row_width(h)
-            _gradient(
-                residual, weight.shape[1], corner, h, weighted, before, plane, stride, gradient, k
+            _project(
+                residual, corner, weight.shape[1], weighted, before, stride, plane, h, gradient[k]
             )
             _own_block(stamps, at, h, weighted, before, plane, stride, diagonal, k)
             _pair_blocks(places, pairs, tiles, k, stamps, weighted, before, plane, stride, blocks)
@@ -98,23 +98,19 @@ def gradients(
     """Write the gradient (n, 3) alone, as :func:`assemble` does."""
     widest, local = places.half.max() if places.half.size else 0, local_table(field)
     stamp, work = np.empty(stamp_size(widest), weight.dtype), scratch(local, widest)
-    nx = weight.shape[1]
+    rest, nx = np.empty(stamp.size // 3, weight.dtype), weight.shape[1]
     for t in range(low, high):
         expand(field, t, local)
         for k in range(own[t], own[t + 1]):
             h = places.half[k]
             fill_stamp(field, local, t, x, y, places, k, work, stamp, 0)
             corner, width = (places.y[k] - h) * nx + places.x[k] - h, compiled_row_width(h)
-            size = (2 * h + 1) * width
-            g0, g1, g2 = spread(stamp, 0.0), spread(stamp, 0.0), spread(stamp, 0.0)
             for j in range(2 * h + 1):
                 for c in range(0, width, LANES):
-                    to, at = corner + j * nx + c, j * width + c
-                    rest = times(load(weight, to), load(residual, to))
-                    g0 = add_product(g0, rest, load(stamp, at))
-                    g1 = add_product(g1, rest, load(stamp, at + size))
-                    g2 = add_product(g2, rest, load(stamp, at + 2 * size))
-            gradient[k, 0], gradient[k, 1], gradient[k, 2] = added(g0), added(g1), added(g2)
+                    at = corner + j * nx + c
+                    store(rest, j * width + c, times(load(weight, at), load(residual, at)))
+            size = (2 * h + 1) * width
+            _project(rest, 0, width, stamp, 0, width, size, h, gradient[k])
 
 
 @njit(cache=True, nogil=True)
@@ -149,26 +145,29 @@ def _weigh(
 
 
 @njit(cache=True, nogil=True)
-def _gradient(
-    residual: Any,
-    nx: int,
+def _project(
+    rest: Any,
     corner: int,
-    h: int,
-    weighted: Any,
-    before: int,
-    plane: int,
+    nx: int,
+    planes: Any,
+    first: int,
     stride: int,
+    plane: int,
+    h: int,
     out: Any,
-    k: int,
 ) -> None:
-    g0, g1, g2 = spread(weighted, 0.0), spread(weighted, 0.0), spread(weighted, 0.0)
+    """Write the sums of ``rest`` times each of a star's three planes to ``out`` (3,).
+
+    Rows are ``nx`` apart from ``corner`` on in ``rest``, ``stride`` from ``first`` on in a plane.
+    """
+    g0, g1, g2 = spread(planes, 0.0), spread(planes, 0.0), spread(planes, 0.0)
     for j in range(2 * h + 1):
         for c in range(0, compiled_row_width(h), LANES):
-            rest, at = load(residual, corner + j * nx + c), j * stride + before + c
-            g0 = add_product(g0, rest, load(weighted, at))
-            g1 = add_product(g1, rest, load(weighted, at + plane))
-            g2 = add_product(g2, rest, load(weighted, at + 2 * plane))
-    out[k, 0], out[k, 1], out[k, 2] = added(g0), added(g1), added(g2)
+            light, at = load(rest, corner + j * nx + c), first + j * stride + c
+            g0 = add_product(g0, light, load(planes, at))
+            g1 = add_product(g1, light, load(planes, at + plane))
+            g2 = add_product(g2, light, load(planes, at + 2 * plane))
+    out[0], out[1], out[2] = added(g0), added(g1), added(g2)
 
 
 @njit(cache=True, nogil=True)
