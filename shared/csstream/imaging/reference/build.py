@@ -31,8 +31,9 @@ from csstream.imaging.reference.frames_measured import (
     Skip,
     measure_all,
 )
-from csstream.imaging.reference.listing import completed
+from csstream.imaging.reference.listing import completed, with_beyond
 from csstream.imaging.reference.naming import named
+from csstream.imaging.reference.outside import stars_beyond
 from csstream.imaging.reference.plane import FrameMap, Points, aligned, reference_plane
 from csstream.imaging.reference.stack import Stack, Stacker
 from csstream.imaging.reference.stack_measured import measure_stack
@@ -110,7 +111,16 @@ def build_reference(
     shown = frames_that_show(placed, averages.x, averages.y)
     deep = measure_stack(stack, strategy, averages, shown, s)
     listed = completed(deep, stack, averages, shown, s)
-    return named(listed, _facts(placed), _central(deep), previous)
+    first = named(listed, _facts(placed), _central(deep), previous)
+    beyond = stars_beyond(
+        Chosen(chosen, [p.look.index for p in placed]),
+        first,
+        (stack.origin, stack.frame.shape),
+        lambda x, y: frames_that_show(placed, x, y) > 0,
+        nominal_psf=nominal_psf,
+        settings=s.measure,
+    )
+    return named(with_beyond(listed, beyond), _facts(placed), _central(deep), previous)
 
 
 def _facts(placed: list[Placed]) -> ReferenceCatalogue:

@@ -22,3 +22,5 @@ class BuildSettings:
     rim: int = 2  # [pixel] along the stack's edges and holes, where single frames know better
     expected_snr: float = 7.0  # in one frame: a star of the stack this clear must be seen there,
     least_share: float = 0.3  # in at least this share of the frames that show its place
+    single_snr: float = 5.0  # of a star that a single frame shows, beside the stack
+    beside: int = 12  # [pixel] around the stack where one frame's find is enough

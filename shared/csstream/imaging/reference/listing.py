@@ -14,6 +14,7 @@ from csstream.imaging.matching import match_pixels, merge_close
 from csstream.imaging.measured import Measured
 from csstream.imaging.reference.association import Averages
 from csstream.imaging.reference.build_settings import BuildSettings
+from csstream.imaging.reference.outside import POSITION_ERROR, Beyond
 from csstream.imaging.reference.stack import Stack
 from csstream.imaging.source_table import SourceTable
 
@@ -72,12 +73,44 @@ def completed(
     found = _better_known(found, averages, mine, theirs)
     found = found.select(_credible(found, deep.sources, stack, s) & on_stack)
     hidden = ~_at(shown, averages.x, averages.y, stack)
-    alone = np.flatnonzero(hidden & (averages.frames >= np.maximum(0.5 * coverage, 2)))
+    beside = _at(binary_dilation(shown, iterations=s.beside), averages.x, averages.y, stack)
+    alone = np.flatnonzero(hidden & _seen_enough(averages, coverage, beside, s))
     listed = found.joined(_from_frames(averages, alone))
     listed = listed.select(merge_close(listed.x, listed.y, listed.flux, s.merge_radius))
     if not listed.x.size:
         raise FrameError("no_stars", "no star of the frames is left to be listed")
     return listed.select(np.argsort(-listed.flux, kind="stable"))
+
+
+def _seen_enough(
+    averages: Averages, coverage: npt.NDArray[np.int32], beside: Bool, s: BuildSettings
+) -> Bool:
+    """Tell which stars of single frames are believed without the stack.
+
+    Half of the frames that show the place must have found them. Of a single frame a clear find is
+    enough ``beside`` the stack, where a dither reaches: later frames will show it too.
+    """
+    often = averages.frames >= np.maximum(0.5 * coverage, 2)
+    clear = averages.flux > s.single_snr * averages.flux_err
+    return np.asarray(often | (beside & clear & (averages.frames >= np.maximum(0.5 * coverage, 1))))
+
+
+def with_beyond(listed: Listed, beyond: Beyond) -> Listed:
+    """Add the stars that are known by their wings alone, in order of falling flux."""
+    count = beyond.flux.size
+    more = Listed(
+        x=beyond.x,
+        y=beyond.y,
+        position_err=np.full(count, POSITION_ERROR),
+        flux=beyond.flux,
+        flux_err=beyond.flux_err,
+        flags=np.full(count, np.int32(Flag.MASKED)),
+        n_frames=np.zeros(count, np.int32),
+        chi2=np.full(count, np.nan),
+        single_err=beyond.flux_err,
+    )
+    both = listed.joined(more)
+    return both.select(np.argsort(-both.flux, kind="stable"))
 
 
 def _tie(

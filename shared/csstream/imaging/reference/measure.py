@@ -8,6 +8,9 @@ touch the listed stars' fluxes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,7 +33,7 @@ from csstream.imaging.reference.first_look import bright_stars, first_alignment
 from csstream.imaging.reference.placing import frame_wcs, predicted
 from csstream.imaging.reference.tables import extra_table, inside, joined, listed_table, with_excess
 from csstream.imaging.reference.zero_point_map import ZeroPointMap, zero_point_map
-from csstream.imaging.sky import sky_positions
+from csstream.imaging.sky import pixel_positions, sky_positions
 from csstream.imaging.source_flags import source_flags
 from csstream.imaging.source_table import MAG_PER_RELATIVE_FLUX, SourceTable
 
@@ -79,6 +82,36 @@ def measure_listed(
     return _Listed(frame, reference, settings or MeasureSettings()).run(nominal_psf)
 
 
+@dataclass(frozen=True, eq=False)
+class ListedFit:
+    """The fit of a list in one frame, with its residual."""
+
+    fit: FitResult
+    psf: PixelPsf  # in the middle of the frame
+    scale: float  # the list's electron/s of one electron of the frame
+    to_plane: Callable[[Float, Float], tuple[Float, Float]]  # pixels of the frame to the list's
+
+
+def fit_listed(
+    frame: Frame,
+    reference: ReferenceCatalogue,
+    *,
+    nominal_psf: PixelPsf | None = None,
+    settings: MeasureSettings | None = None,
+) -> ListedFit:
+    """Fit a list in one frame as :func:`measure_listed` does, for what the fit leaves over."""
+    steps = _Listed(frame, reference, settings or MeasureSettings())
+    measured = steps.run(nominal_psf)
+    change = 10.0 ** (0.4 * (reference.zero_point - measured.zero_point))
+
+    def to_plane(x: Float, y: Float) -> tuple[Float, Float]:
+        return pixel_positions(
+            reference.wcs, *sky_positions(steps.wcs, *steps.alignment.undo(x, y))
+        )
+
+    return ListedFit(steps.fit, steps.psf.central, change / frame.exposure_time, to_plane)
+
+
 class _Listed:
     """The steps on one frame, timed."""
 
@@ -104,7 +137,8 @@ class _Listed:
             common = self._common(background, estimate)
             estimate = common.estimate
         with timed("fit"):
-            fit = self._fit(background, common)
+            fit = self.fit = self._fit(background, common)
+            self.psf = estimate.psf
         with timed("zero_point"):
             tied = self._tie(fit)
             listed = self._listed(fit, tied)
