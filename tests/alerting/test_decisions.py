@@ -149,6 +149,12 @@ def test_a_single_event_is_not_withdrawn():
     assert course(*one, *gone, look(6, period=1.5)) == ["", SINGLE, "", "", "", PERIOD]
 
 
+def test_a_single_event_of_a_known_periodic_star_changes_nothing():
+    one = {"period": NO_PERIOD, "kind": TRANSIT, "significance": 90.0}
+    course_of_looks = [look(1), look(2), look(3, **one), look(4, **one), look(5)]
+    assert course(*course_of_looks) == ["", FIRST, "", "", ""]
+
+
 def test_second_event_before_the_single_one_was_sent_is_a_first_crossing():
     one = look(1, period=NO_PERIOD, err=NO_PERIOD)
     assert course(one, look(2, period=1.5)) == ["", FIRST]

@@ -9,7 +9,6 @@ import pytest
 
 from csstream.alerting.judging import AlertRules, Look, judge
 from csstream.alerting.mirrors import MirrorRules, Swings, mirrored, neighbourhood
-from csstream.alerting.single_events import SingleEventRules
 
 ARCSEC = 1.0 / 3600.0
 TRANSIT, ECLIPSING, PULSATING = 1, 2, 3
@@ -177,16 +176,8 @@ def test_a_look_taken_again_keeps_its_mirrors_whatever_is_around_by_now(two, mad
 
 def test_a_single_event_is_not_lost_to_its_own_mirror(two, made):
     t0 = made.panel().mjd_mid_tai[0] + 0.55
-    result = dataclasses.replace(
-        made.result(crossed=(0, 1)),
-        crossed=np.zeros(3, bool),
-        n_events=np.array([1, 1, 0]),
-        t0=np.array([t0, t0, NAN]),
-        period=np.array([30.0, 30.0, NAN]),
-        duration=np.array([0.28, 0.28, NAN]),
-        shortlisted=np.array([True, True, False]),
-    )
-    rules = AlertRules(single_events=SingleEventRules(points=2, points_beside=2, longest=0.5))
-    judgement = two(1, crossed=(0, 1), result=result, rules=rules)
-    assert np.isfinite(judgement.single).tolist() == [True, False, False]
+    result = made.dips(made.result(), rows=(0, 1), t0=t0)
+    first = two(1, crossed=(), result=result)
+    judgement = two(2, crossed=(), result=result, previous=first.decision.examination)
+    assert judgement.decision.reason == ("single_event", "", "")
     assert judgement.mirrors(made.first_id).tolist() == [made.first_id + 1]

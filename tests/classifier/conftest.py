@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from panels import CELL, FIRST_ID, make_panel, make_result
+from panels import CELL, FIRST_ID, make_dips, make_panel, make_result
 
 from csstream.alerting.judging import AlertRules
 from csstream.classifier.alerts import Versions
@@ -14,18 +14,19 @@ from csstream.classifier.examiner import Examiner
 VERSIONS = Versions(classifier_model="rules", code_version="1")
 
 
-def make_examiner(search):
+def make_examiner(search, rules=None):
     """An examiner around any search."""
-    return Examiner(
-        search=search,
-        rules=AlertRules(),
-        versions=VERSIONS,
-    )
+    return Examiner(search=search, rules=rules or AlertRules(), versions=VERSIONS)
 
 
 @pytest.fixture
 def made():
-    """The builders above: ``made.panel``, ``made.result``, ``made.examiner``."""
+    """The builders above: ``made.panel``, ``made.result``, ``made.dips``, ``made.examiner``."""
     return SimpleNamespace(
-        panel=make_panel, result=make_result, examiner=make_examiner, first_id=FIRST_ID, cell=CELL
+        panel=make_panel,
+        result=make_result,
+        dips=make_dips,
+        examiner=make_examiner,
+        first_id=FIRST_ID,
+        cell=CELL,
     )

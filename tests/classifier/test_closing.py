@@ -7,13 +7,15 @@ from functools import partial
 import numpy as np
 import pytest
 
+from csstream.alerting.judging import AlertRules
 from csstream.alerting.schedule import Schedule
+from csstream.alerting.single_events import SingleEventRules
 from csstream.timeseries.examine import examine_panel
 from csstream.timeseries.settings import ExamineSettings
 
 EPOCHS, SPAN = 1000, 3.5  # [day]
 PERIOD, FIRST, DURATION = 2.4, 0.98, 0.1  # [day]: the second event ends at 98 % of the span
-DEPTH = 2.2  # [sigma] of one epoch: one event alone has a S/N below 12
+DEPTH = 2.2  # [sigma] of one epoch
 SIGMA = 25.0  # [nJy]
 STARS = 12
 
@@ -36,11 +38,12 @@ def looks() -> list[int]:
     return [*due[-2:], EPOCHS]
 
 
-def course(made, curves, closing: bool) -> list[tuple[int, str]]:
+def course(made, curves, closing: bool, single_fap: float = 0.0) -> list[tuple[int, str]]:
     """Epochs and reason of each alert of the star with the transit."""
     time, flux = curves
     settings = ExamineSettings(longest_period=3.0)
-    examiner = made.examiner(partial(examine_panel, settings=settings))
+    rules = AlertRules(single_events=SingleEventRules(fap=single_fap))
+    examiner = made.examiner(partial(examine_panel, settings=settings), rules=rules)
     before, told = None, []
     for number, epochs in enumerate(looks(), start=1):
         panel = made.panel(
@@ -67,3 +70,8 @@ def test_two_events_are_alerted_though_the_closing_look_alone_sees_both(made, cu
 
 def test_without_the_closing_look_nobody_would_know(made, curves):
     assert course(made, curves, closing=False) == []
+
+
+def test_where_single_events_are_told_the_first_is_alerted_at_once_and_gets_a_period(made, curves):
+    told = [(looks()[-2], "single_event"), (EPOCHS, "improved_period")]
+    assert course(made, curves, closing=True, single_fap=1e-5) == told

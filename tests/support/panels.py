@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from csstream.contracts.records import Panel
@@ -72,8 +74,30 @@ def make_result(objects=3, crossed=(), **columns):
         "single_depth": np.full(objects, np.nan),
         "single_snr": np.zeros(objects),
         "single_points": np.zeros((objects, 3), np.int64),
+        "single_snr_firm": np.zeros(objects),
+        "single_fap": np.ones(objects),
+        "single_shape": np.full(objects, np.nan),
+        "single_edge": np.full(objects, np.nan),
         "crossed": rows,
         "global_view": np.zeros((objects, 201), np.float32),
         "local_view": np.zeros((objects, 61), np.float32),
     }
     return ExaminationResult(**(values | columns))
+
+
+def make_dips(result, rows=(1,), t0=60002.0, duration=0.3, **columns):
+    """The result in which ``rows`` show one event alone and have no period."""
+    one = np.isin(np.arange(len(result)), rows)
+    number = np.where(one, 1.0, np.nan)
+    values = {
+        "single_t0": t0 * number,
+        "single_duration": duration * number,
+        "single_depth": 0.02 * number,
+        "single_snr": np.where(one, 12.0, 2.0),
+        "single_points": np.where(one[:, None], 10, 0) * np.ones((1, 3), np.int64),
+        "single_snr_firm": np.where(one, 10.0, 2.0),
+        "single_fap": np.where(one, 1e-9, 0.5),
+        "single_shape": 0.9 * number,
+        "single_edge": 0.1 * number,
+    }
+    return dataclasses.replace(result, **(values | columns))

@@ -55,5 +55,11 @@ def test_events_that_stars_share():
     assert list(refused) == [True, True, True, False, False, False]
     leader = np.array([9.0, 1.1, 0.9, 1.0, 1.0, 1.0])
     assert list(shared_events(time, period, t0, width, leader, 3))[:3] == [False, True, True]
-    pair = shared_events(time, period[:2], t0[:2], width[:2], flux[:2], 3)
-    assert list(pair) == [True, False]
+    assert not shared_events(time, period[:2], t0[:2], width[:2], flux[:2], 3).any()
+
+
+def test_single_events_that_stars_share():
+    time, one = np.linspace(0.0, 10.0, 300), np.ones(5)
+    t0, width = np.array([4.0, 4.03, 3.96, 4.3, 4.0]), np.array([0.2, 0.25, 0.15, 0.2, 1.0])
+    refused = shared_events(time, np.nan * one, t0, width, one, 3)
+    assert list(refused) == [True, True, True, False, False]

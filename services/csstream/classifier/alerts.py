@@ -39,11 +39,10 @@ class Versions:
 
 
 class Examined(NamedTuple):
-    """A panel, what the science found in it, and what was decided."""
+    """A panel, and what was found in it and decided."""
 
     panel: Panel
     time: Array  # (m,) [day] BJD TDB
-    result: ExaminationResult
     judgement: Judgement
 
 
@@ -130,11 +129,9 @@ def _place(panel: Panel, row: int) -> dict[str, Any]:
 
 
 def _numbers(examined: Examined, row: int) -> dict[str, Any]:
-    result, look = examined.result, examined.judgement.decision.examination
+    result, look = examined.judgement.seen, examined.judgement.decision.examination
     names = ("t0", "t0_err", "duration", "duration_err", "depth", "depth_err", "fap")
     numbers: dict[str, Any] = {name: float(getattr(result, name)[row]) for name in names}
-    if math.isfinite(examined.judgement.single[row]):
-        numbers["t0"] = float(examined.judgement.single[row])
     numbers["fap_extrapolated"] = bool(result.fap_extrapolated[row])
     numbers["probabilities"] = _probabilities(result, row)
     numbers["significances"] = {n: float(getattr(result, n)[row]) for n in SIGNIFICANCES}

@@ -89,11 +89,7 @@ def alert_rules(settings: ClassifierSettings) -> AlertRules:
             significance_factor=settings.significance_factor,
             closing_fap=settings.closing_share * settings.max_fap,
         ),
-        single_events=SingleEventRules(
-            snr=settings.single_event_snr,
-            fap=settings.max_fap,
-            probability=settings.min_probability,
-        ),
+        single_events=SingleEventRules(fap=settings.single_event_fap),
         mirrors=MirrorRules(radius_arcsec=settings.mirror_radius_arcsec),
     )
 

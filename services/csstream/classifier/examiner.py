@@ -75,7 +75,7 @@ class Examiner:
             rules=self.rules,
             repeated=repeated,
         )
-        return self._outcome(Examined(panel, time, result, judgement), previous)
+        return self._outcome(Examined(panel, time, judgement), previous)
 
     def _outcome(self, examined: Examined, previous: Examination | None) -> Outcome:
         decision, panel = examined.judgement.decision, examined.panel

@@ -33,7 +33,9 @@ class ClassifierSettings(ServiceSettings):
     max_period: float | None = Field(
         default=SCIENCE.longest_period, gt=0, description="[day] searched; none: from the time span"
     )
-    single_event_snr: float = Field(default=12.0, ge=0, description="S/N of one event alone")
+    single_event_fap: float = Field(
+        default=1e-5, ge=0, le=1, description="false-alarm probability of one event; 0: never sent"
+    )
     period_agreement: float = Field(default=0.02, gt=0, description="relative, of two looks")
     period_change: float = Field(default=0.005, gt=0, description="relative, worth an update")
     significance_factor: float = Field(default=2.0, gt=1, description="growth worth an update")

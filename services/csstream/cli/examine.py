@@ -107,6 +107,7 @@ def _examine(
     """
     import numpy as np
 
+    from csstream.alerting.faults import FaultRules, faulty_events
     from csstream.cli.progress import progress_bar
     from csstream.timeseries.barycentre import bjd_tdb
     from csstream.timeseries.examine import examine_panel
@@ -122,6 +123,9 @@ def _examine(
     with progress_bar("examining", quiet=quiet) as update:
         for panel in panels_of(table):
             result = examine_panel(panel.time, panel.flux, panel.flux_err, settings, network)
+            nowhere = np.zeros(len(result), bool)  # without places no star is known to mirror one
+            faulty = faulty_events(panel.time, panel.flux, result, nowhere, FaultRules())
+            result = replace(result, crossed=result.crossed & ~faulty)
             parts.append(result_columns(panel.object_id, result))
             done += len(panel.object_id)
             update(done, len(ids))

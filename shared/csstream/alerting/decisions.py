@@ -9,6 +9,7 @@ The rules, per object:
   once), or when the significance has doubled;
 * a standing alert is withdrawn when the thresholds are crossed neither now nor at the look before;
   but not that of a single event: what happened once is not undone when a later fold does not fit;
+* a look that sees only one event of a known periodic star keeps its alert and changes nothing;
 * a star that only mirrors a neighbour gets no alert, and one that stands is withdrawn at once;
 * otherwise nothing is sent: a known variable is not repeated.
 
@@ -117,15 +118,16 @@ def reasons(now: Findings, before: Examination, rules: Rules) -> list[str]:
     threshold = rules.significance_factor * before.alert_significance
     doubled = (threshold > 0) & (now.significance.astype(np.float32) >= threshold)
     periodic = standing & np.isfinite(before.alert_period)
+    tells = ~periodic | np.isfinite(now.period)
     settled = _unmoved(now, before, rules) | final
     choices = [
         (standing & now.echo, WITHDRAWN),
         (periodic & ~crossed & ~crossed_before, WITHDRAWN),
-        (standing & steady & same_class & (now.kind != before.alert_kind), CLASS),
+        (standing & tells & steady & same_class & (now.kind != before.alert_kind), CLASS),
         (alerted & ~standing & steady & same_class, CLASS),
         (standing & crossed & first_period, PERIOD),
         (standing & settled & moved(now, before, rules), PERIOD),
-        (standing & crossed & doubled, DOUBLED),
+        (standing & tells & crossed & doubled, DOUBLED),
         (~alerted & steady & ~np.isfinite(now.period), SINGLE),
         (~alerted & steady, FIRST),
     ]

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.alerting.decisions import Decision, Rules, decide
+from csstream.alerting.faults import FaultRules, faulty_events
 from csstream.alerting.mirrors import MirrorRules, Neighbourhood, Swings, join, mirrored, swings_of
-from csstream.alerting.single_events import SingleEventRules, single_events, unshared
+from csstream.alerting.single_events import SingleEventRules, with_single_events
 from csstream.alerting.thresholds import findings
 from csstream.contracts.records import Examination
 from csstream.timeseries.result import ExaminationResult
@@ -26,6 +27,7 @@ class AlertRules:
     decisions: Rules = field(default_factory=Rules)
     single_events: SingleEventRules = field(default_factory=SingleEventRules)
     mirrors: MirrorRules = field(default_factory=MirrorRules)
+    faults: FaultRules = field(default_factory=FaultRules)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +49,7 @@ class Judgement:
     """What was decided about a look."""
 
     decision: Decision
-    single: Array  # (n,) [day] middle of a single event worth an alert; nan: none
+    seen: ExaminationResult  # what was judged: single events told as such
 
     def mirror_of(self, object_id: int) -> int:
         """Return the object that one only mirrors; 0: none."""
@@ -83,20 +85,20 @@ def judge(
         What this very look was remembered as, when it is judged again: the mirrors are taken from
         it, since ``around`` may have moved on meanwhile.
     """
-    single = single_events(look.time, look.flux, result, rules.single_events)
-    stars = swings_of(look.object_id, look.ra, look.dec, look.flux, result, single)
+    seen = with_single_events(look.time, look.flux, result, rules.single_events)
+    stars = swings_of(look.object_id, look.ra, look.dec, look.flux, seen)
     if repeated is None:
         span = float(look.time[-1] - look.time[0]) if len(look.time) else 0.0
-        pairs = mirror_pairs(stars, result.crossed | np.isfinite(single), around, span, rules)
+        pairs = mirror_pairs(stars, seen.crossed, around, span, rules)
     else:
         pairs = (repeated.mirror_id, repeated.mirror_source)
     echo = np.isin(look.object_id, pairs[0])
-    single = unshared(np.where(echo, np.nan, single), result.duration)
-    found = findings(result, single, echo, look, rules.decisions)
+    faulty = faulty_events(look.time, look.flux, seen, echo, rules.faults)
+    found = findings(seen, echo, faulty, look, rules.decisions)
     decision = decide(found, previous, rules.decisions)
     rows = np.flatnonzero(found.crossed & np.isfinite(stars.swing))
     remembered = _with_sources(decision.examination, stars, rows, pairs)
-    return Judgement(decision=replace(decision, examination=remembered), single=single)
+    return Judgement(decision=replace(decision, examination=remembered), seen=seen)
 
 
 def mirror_pairs(

@@ -70,25 +70,24 @@ def join(parts: Sequence[Swings]) -> Swings:
 
 
 def swings_of(
-    object_id: Array, ra: Array, dec: Array, flux: Array, result: ExaminationResult, single: Array
+    object_id: Array, ra: Array, dec: Array, flux: Array, result: ExaminationResult
 ) -> Swings:
     """Return every star of an examined panel, (n,); the swing is nan where none was seen.
 
-    ``flux`` (n, m), nan where there is none; ``single`` (n,) [day] the middle of a single event
-    worth an alert, else nan.
+    ``flux`` (n, m), nan where there is none. A star that has crossed without a period shows a
+    single event.
     """
-    one = np.isfinite(single) & ~result.crossed
-    varies = one | (result.shortlisted & (result.kind > 0) & np.isfinite(result.period))
+    varies = result.shortlisted & (result.kind > 0) & np.isfinite(result.period)
     return Swings(
         object_id=np.asarray(object_id, np.int64),
         ra=np.asarray(ra, np.float64),
         dec=np.asarray(dec, np.float64),
         kind=np.asarray(result.kind, np.uint8),
-        period=np.where(one, np.nan, result.period),
-        period_err=np.where(one, np.nan, result.period_err),
-        t0=np.where(one, single, result.t0),
+        period=np.asarray(result.period, np.float64),
+        period_err=np.asarray(result.period_err, np.float64),
+        t0=np.asarray(result.t0, np.float64),
         width=np.asarray(result.duration, np.float64),
-        swing=np.where(varies, result.depth * _level(flux), np.nan),
+        swing=np.where(varies | result.crossed, result.depth * mean_level(flux), np.nan),
     )
 
 
@@ -142,8 +141,8 @@ def _other_of_the_series(object_id: Array, other: Array) -> Array:
     return (object_id != other) & (object_id >> SERIES_BITS == other >> SERIES_BITS)
 
 
-def _level(flux: Array) -> Array:
-    """Mean flux of each curve, (n,); nan where it is empty or not positive."""
+def mean_level(flux: Array) -> Array:
+    """Return the mean flux of each curve, (n,); nan where it is empty or not positive."""
     seen = np.isfinite(flux)
     total = np.where(seen, flux, 0.0).sum(axis=1, dtype=np.float64)
     count = seen.sum(axis=1)

@@ -29,16 +29,14 @@ class Numbered(Protocol):
 
 
 def findings(
-    result: ExaminationResult, single: Array, echo: Array, look: Numbered, rules: Rules
+    result: ExaminationResult, echo: Array, faulty: Array, look: Numbered, rules: Rules
 ) -> Findings:
     """Return a look at n objects with thresholds applied.
 
-    A periodic curve crosses where the science says so. ``single`` (n,) [day] is the middle of a
-    single event worth an alert, else nan: such a curve crosses too, and has no period. ``echo``
-    (n,) bool: the star mirrors another one, and does not cross.
+    A curve crosses where the science or the rule of single events says so, but not where it is an
+    ``echo`` of another star, nor where its events are ``faulty`` frames; (n,) bool.
     """
-    one = np.isfinite(single) & ~result.crossed
-    crossed = (result.crossed | one) & ~echo
+    crossed = result.crossed & ~echo & ~faulty
     return Findings(
         examination=look.examination,
         visit=look.visit,
@@ -48,8 +46,8 @@ def findings(
         sure=crossed & (result.fap <= rules.closing_fap),
         echo=echo,
         kind=result.kind,
-        period=np.where(one, np.nan, result.period),
-        period_err=np.where(one, np.nan, result.period_err),
+        period=result.period,
+        period_err=result.period_err,
         significance=significance(result).astype(np.float32),
     )
 

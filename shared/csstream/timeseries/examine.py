@@ -17,6 +17,7 @@ from csstream.timeseries.box_search import BINS as BOX_BINS
 from csstream.timeseries.box_search import WIDTHS, box_panel
 from csstream.timeseries.calibration import PreparedPanel, prepare_panel
 from csstream.timeseries.errors import TimeseriesError
+from csstream.timeseries.event_scores import score_events
 from csstream.timeseries.event_search import single_events
 from csstream.timeseries.false_alarms import false_alarms
 from csstream.timeseries.features import SCALARS, scalars_of
@@ -136,6 +137,7 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
         _highest(residue, boxes), _highest(powers[0], sinusoids), trials.sinusoids,
     )  # fmt: skip
     series = powers[-1].max(axis=1, initial=0.0)
+    single = single_events(panel.time, panel.flux, panel.weight)
     return Search(
         origin=origin,
         time=time,
@@ -150,7 +152,8 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
         sde=significance.sde(residue),
         power_ls=scores.power,
         aov=aov_statistic(series, orders, panel.epochs),
-        single=single_events(panel.time, panel.flux, panel.weight),
+        single=single,
+        single_scores=score_events(panel.time, panel.flux, panel.weight, single),
         scores=scores,
         alarms=false_alarms(scores, panel.epochs),
     )

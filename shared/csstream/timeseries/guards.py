@@ -14,6 +14,8 @@ Array = npt.NDArray[Any]
 DAY_HARMONICS = 5
 SIDEREAL = 1.0027379
 LEADER = 3.0  # a leader's flux amplitude over the next one's
+SMOOTH_WIDTH = 0.25  # of its period: how long an extreme of a smooth variation lasts
+ALIKE = 2.0  # largest ratio of the durations of two single events that are the same
 
 
 def daily_alias(time: Array, period: Array, window: float) -> Array:
@@ -39,37 +41,47 @@ def daily_alias(time: Array, period: Array, window: float) -> Array:
 def shared_events(
     time: Array, period: Array, t0: Array, width: Array, swing: Array, most: int
 ) -> Array:
-    """True where a star repeats events that others of its panel have at the same times; (n,) bool.
+    """True where ``most`` stars or more of a panel show the same events; (k,) bool.
 
-    Two stars share events when these coincide within a tenth of their width at the start and at
-    the end of the series. Of two stars, the one with the smaller flux amplitude is the echo
-    (light of a blended variable). Of ``most`` or more, all are taken for a systematic, except a
-    leader with ``LEADER`` times the amplitude of the next.
+    Such events are taken for a fault of frames, except those of a leader whose flux amplitude is
+    ``LEADER`` times that of every other star with them. Two stars with the same events are left
+    alone: whether one mirrors the other is told from their places.
+
+    Repeating events are the same when they coincide within a tenth of their width at the start and
+    at the end of the series, single ones when they overlap and last about equally long.
 
     Parameters
     ----------
-    period, t0, width : (n,) [day]; NaN: not a candidate. swing : (n,) amplitude in flux units.
+    period, t0, width : (k,) [day] of the stars that vary; a period of NaN is a single event, a
+        width of NaN a smooth variation. swing : (k,) amplitude in flux units.
     """
-    flagged = np.zeros(len(period), bool)
-    candidates = [int(i) for i in np.flatnonzero(np.isfinite(period) & np.isfinite(t0))]
-    for i in candidates:
-        same = [i, *(j for j in candidates if j != i and _coincide(time, period, t0, width, i, j))]
-        if len(same) < 2:
-            continue
-        others = np.max(swing[same[1:]])
-        leader = swing[i] > (LEADER if len(same) >= most else 1.0) * others
-        flagged[i] = not leader
-    return flagged
+    if len(period) < most:
+        return np.zeros(len(period), bool)
+    width = np.where(np.isfinite(width), width, SMOOTH_WIDTH * period)
+    same = _same_single(period, t0, width) | _same_repeating(time, period, t0, width)
+    np.fill_diagonal(same, False)
+    others = np.where(same, swing[None, :], -np.inf).max(axis=1)
+    leader = swing > LEADER * others
+    return np.asarray((same.sum(axis=1) + 1 >= most) & ~leader)
 
 
-def _coincide(time: Array, period: Array, t0: Array, width: Array, i: int, j: int) -> bool:
-    """Whether the events of two stars fall together at both ends of the series."""
-    if abs(period[i] - period[j]) > 0.05 * period[i]:
-        return False
-    tolerance = 0.1 * min(width[i], width[j], 0.25 * period[i])
+def _same_single(period: Array, t0: Array, width: Array) -> Array:
+    """Whether two stars have one event alone, at the same time; (k, k) bool."""
+    single = ~np.isfinite(period)
+    near = np.abs(t0[:, None] - t0[None, :]) < 0.5 * np.minimum(width[:, None], width[None, :])
+    alike = np.maximum(width[:, None], width[None, :]) < ALIKE * np.minimum(
+        width[:, None], width[None, :]
+    )
+    return np.asarray(single[:, None] & single[None, :] & near & alike)
+
+
+def _same_repeating(time: Array, period: Array, t0: Array, width: Array) -> Array:
+    """Whether the events of two stars fall together at both ends of the series; (k, k) bool."""
+    own, other = period[:, None], period[None, :]
+    narrow = np.minimum(np.minimum(width[:, None], width[None, :]), SMOOTH_WIDTH * own)
+    same = np.abs(own - other) <= 0.05 * own
     for moment in (float(time[0]), float(time[-1])):
-        first = t0[i] + np.round((moment - t0[i]) / period[i]) * period[i]
-        second = t0[j] + np.round((first - t0[j]) / period[j]) * period[j]
-        if abs(first - second) > tolerance:
-            return False
-    return True
+        first = t0[:, None] + np.round((moment - t0[:, None]) / own) * own
+        second = t0[None, :] + np.round((first - t0[None, :]) / other) * other
+        same &= np.abs(first - second) <= 0.1 * narrow
+    return np.asarray(same)

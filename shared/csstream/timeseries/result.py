@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from csstream.timeseries.calibration import PreparedPanel
 from csstream.timeseries.folding import first_event
-from csstream.timeseries.guards import daily_alias, shared_events
+from csstream.timeseries.guards import daily_alias
 from csstream.timeseries.kinds import KINDS
 from csstream.timeseries.look import Look
 from csstream.timeseries.search import Search
@@ -61,6 +61,10 @@ class ExaminationResult:
     single_depth: Array  # (n,) float64, relative flux
     single_snr: Array  # (n,) float64: its depth over its error against the worse side, 0: none
     single_points: Array  # (n, 3) int64: before, in and after it, see event_search
+    single_snr_firm: Array  # (n,) float64: correlated noise counted, see event_scores; 0: none
+    single_fap: Array  # (n,) float64, of one dip anywhere in the curve, see event_scores
+    single_shape: Array  # (n,) float64: median over mean depth of its points
+    single_edge: Array  # (n,) float64: pause at its better seen edge over its duration
     global_view: Array  # (n, 201) float32, NaN in empty bins
     local_view: Array  # (n, 61) float32, NaN in empty bins
 
@@ -89,7 +93,8 @@ def assemble(
         columns["shortlisted"][row] = True
         for name, value in _row(look, kind, search, panel).items():
             columns[name][row] = value
-    _apply_guards(panel, search, looks, columns, settings)
+    if search is not None:
+        columns["crossed"] &= ~daily_alias(panel.time, columns["period"], settings.day_window)
     return ExaminationResult(**columns)
 
 
@@ -148,28 +153,6 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
     }
 
 
-def _apply_guards(
-    panel: PreparedPanel,
-    search: Search | None,
-    looks: dict[int, Look],
-    columns: dict[str, Array],
-    settings: ExamineSettings,
-) -> None:
-    """Take back the crossing of daily aliases and of events that stars share."""
-    crossed = columns["crossed"]
-    if search is None or not crossed.any():
-        return
-    crossed &= ~daily_alias(panel.time, columns["period"], settings.day_window)
-    centre, width, swing = (np.full(len(crossed), np.nan) for _ in range(3))
-    for row in np.flatnonzero(crossed):
-        look = looks[int(row)]
-        centre[row], width[row] = look.centre + search.origin, look.width
-        swing[row] = look.peak_to_peak * panel.level[row]
-    crossed &= ~shared_events(
-        panel.time, columns["period"], centre, width, swing, settings.shared_stars
-    )
-
-
 def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
     """All columns for stars that nobody looked at closely."""
     n = len(panel.flux)
@@ -183,6 +166,8 @@ def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
     columns["fap_extrapolated"] = np.zeros(n, bool)
     columns["single_snr"] = np.zeros(n)
     columns["single_points"] = np.zeros((n, 3), np.int64)
+    columns["single_snr_firm"] = np.zeros(n)
+    columns["single_fap"] = np.ones(n)
     columns["global_view"] = np.full((n, GLOBAL_BINS), np.nan, np.float32)
     columns["local_view"] = np.full((n, LOCAL_BINS), np.nan, np.float32)
     if search is not None:
@@ -193,4 +178,8 @@ def _empty(panel: PreparedPanel, search: Search | None) -> dict[str, Array]:
         columns["single_t0"] = np.array(single.middle)
         for name in ("duration", "depth", "snr", "points"):
             columns[f"single_{name}"] = np.array(getattr(single, name))
+        scores = search.single_scores
+        columns["single_snr_firm"] = np.array(scores.snr)
+        for name in ("fap", "shape", "edge"):
+            columns[f"single_{name}"] = np.array(getattr(scores, name))
     return columns

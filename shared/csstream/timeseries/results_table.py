@@ -35,6 +35,8 @@ COLUMNS: Final = (
     ("single_duration", "d", "duration of the best single dip"),
     ("single_depth", "", "depth of the best single dip, relative flux"),
     ("single_snr", "", "depth of the best single dip over its error, white noise"),
+    ("single_snr_firm", "", "the same with correlated noise, without its strongest point"),
+    ("single_fap", "", "false-alarm probability of the best single dip"),
 )
 
 

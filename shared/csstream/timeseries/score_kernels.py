@@ -50,14 +50,14 @@ def score(
         rest = max((chi2 - taken) / max(used - 5, 1), 1e-12 * chi2)
         found[i, 0], found[i, 1] = np.sqrt(taken / rest), duration
         found[i, 4] = np.sqrt(firm / rest)
-        _growth(time, residual, kept, 1.0 / rest, lengths, growth[i, 0])
+        average_growth(time, residual, kept, 1.0 / rest, lengths, growth[i, 0])
         taken = _subtract_waves(
             time, flux[i], weight[i], wave_frequency[i], mean, total, design, residual
         )
         found[i, 2] = min(max(taken / chi2, 0.0), 1.0)
         left = np.sum(weight[i] * residual**2)
         rest = max(left / max(used - terms, 1), 1e-12 * chi2)
-        _growth(time, residual, weight[i], 1.0 / rest, lengths, growth[i, 1])
+        average_growth(time, residual, weight[i], 1.0 / rest, lengths, growth[i, 1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -217,7 +217,7 @@ def _solution(normal: Array, right: Array, terms: int) -> Array:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _growth(
+def average_growth(
     time: Array, residual: Array, weight: Array, scale: float, lengths: Array, growth: Array
 ) -> None:
     """Mean square of normalised averages of each length, half overlapping, into growth (k,)."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from csstream.timeseries.event_scores import EventScores
 from csstream.timeseries.event_search import SingleEvents
 from csstream.timeseries.false_alarms import FalseAlarms
 from csstream.timeseries.grids import FrequencyGrid
@@ -34,6 +35,7 @@ class Search:
     power_ls: Array  # (n,)
     aov: Array  # (n,) analysis-of-variance statistic of the best harmonic series
     single: SingleEvents  # best single dip of each star
+    single_scores: EventScores
     scores: Scores
     alarms: FalseAlarms
 

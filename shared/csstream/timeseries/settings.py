@@ -47,4 +47,3 @@ class ExamineSettings:
     snr_amplitude: float = 0.5
     probability: float = 0.9  # that the star is variable
     day_window: float = 0.3  # spectral window at 1/day above which daily periods are refused
-    shared_stars: int = 3  # this many stars with the same events are a systematic
