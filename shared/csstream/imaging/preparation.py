@@ -13,7 +13,7 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.background import Background
 from csstream.imaging.frames.cosmic_rays import fill_masked, find_cosmic_rays
 from csstream.imaging.frames.flags import Flag
-from csstream.imaging.frames.frame import Frame
+from csstream.imaging.frames.frame import Frame, Mask
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.psf_fit.estimate import PsfEstimate, estimate_psf
 
@@ -75,7 +75,11 @@ def cleaned(
             background.rms,
             estimate.error,
         )
-    flags = frame.flags | np.where(hits, np.int32(Flag.COSMIC_RAY), np.int32(0))
     filled = fill_masked(image, blind, background.level)
-    cleaned_frame = replace(frame, image=filled, mask=frame.mask | hits, flags=flags)
-    return cleaned_frame, int(hits.sum())
+    return replace(with_hits(frame, hits), image=filled), int(hits.sum())
+
+
+def with_hits(frame: Frame, hits: Mask) -> Frame:
+    """Return the frame with more pixels, (ny, nx), masked and flagged as hit by cosmic rays."""
+    flags = frame.flags | np.where(hits, np.int32(Flag.COSMIC_RAY), np.int32(0))
+    return replace(frame, mask=frame.mask | hits, flags=flags)

@@ -9,6 +9,8 @@ field: every star has that of its own place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,7 @@ from csstream.numerics.workers import Workers
 __all__ = ["FitResult", "FitSettings", "joint_fit"]
 
 Float = npt.NDArray[np.float64]
+Reject = Callable[[Image, Image], Mask]
 
 LEAST_CHANGE = 0.25  # of a variance, by the photons that a faded star lacks
 UNSETTLED = 0.5  # [sigma] a star whose last step was longer has not converged
@@ -40,6 +43,7 @@ def joint_fit(
     settings: FitSettings | None = None,
     prior: tuple[Float, Float] | None = None,
     noise_scale: Image | None = None,
+    reject: Reject | None = None,
 ) -> FitResult:
     """Fit all stars of an image at once.
 
@@ -62,6 +66,10 @@ def joint_fit(
         Centres of the position prior, instead of the starting positions.
     noise_scale : ndarray, (ny, nx), float32, optional
         Factor on every pixel's noise, for images whose noise is not what gain and sky say.
+    reject : callable, optional
+        Is given residual and weight, (ny, nx), after the first iteration, and returns the pixels,
+        (ny, nx) bool, that no star can have lit. They are masked for the rest of the fit: their
+        weight in the result is zero.
 
     Notes
     -----
@@ -79,11 +87,11 @@ def joint_fit(
     with Workers(s.threads) as workers:
         state = FitState(scene, field, s, workers)
         state.place(*start, prior)
-        used = _iterate(state)
+        used = _iterate(state, reject)
         return _result(state, used)
 
 
-def _iterate(state: FitState) -> int:
+def _iterate(state: FitState, reject: Reject | None) -> int:
     """Iterate to the end; leaves the residual and, unless frozen, weights and matrix there."""
     s = state.settings
     used = 0
@@ -98,6 +106,8 @@ def _iterate(state: FitState) -> int:
         moving = state.advance(s.cg_tolerance)
         last = used == s.iterations or (moving < s.settled and used > 2)
         state.evaluate(wings=used == 2 or last, weights=not s.frozen or used < s.frozen)
+        if used == 1 and reject is not None:
+            state.drop(reject(state.image_of(state.residual), state.image_of(state.weight)))
         state.correct_sky()
         if last:
             break

@@ -193,6 +193,13 @@ class FitState:
         if scene.noise_scale is not None:
             kernels.scale_weight(self.weight, scene.noise_scale, *part)
 
+    def drop(self, pixels: Mask) -> None:
+        """Mask more pixels, (ny, nx)."""
+        m, (ny, nx) = self.margin, pixels.shape
+        self.scene = self.scene._replace(mask=self.scene.mask | pixels)
+        for image in (self.residual, self.weight):
+            image[m : m + ny, m : m + nx][pixels] = 0.0
+
     def correct_sky(self) -> None:
         """Move the smooth part of the residual to the sky."""
         mesh = self.settings.background_mesh

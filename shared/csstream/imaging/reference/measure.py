@@ -8,21 +8,24 @@ touch the listed stars' fluxes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import maximum_filter
 
 from csstream.imaging.finding.candidates import DetectionStrategy
-from csstream.imaging.fit.joint_fit import FitResult, FitSettings, joint_fit
+from csstream.imaging.fit.joint_fit import FitResult, FitSettings, Reject, joint_fit
 from csstream.imaging.frames.background import Background, estimate_background
 from csstream.imaging.frames.checks import check_pixels, with_hidden_noise
 from csstream.imaging.frames.flags import UNRELIABLE, Flag
 from csstream.imaging.frames.frame import Frame
+from csstream.imaging.frames.hidden_hits import hidden_hits
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured, depth_of
-from csstream.imaging.preparation import Stopwatch, cleaned, first_psf
+from csstream.imaging.preparation import Stopwatch, cleaned, first_psf, with_hits
 from csstream.imaging.psf.pixel_psf import PixelPsf
 from csstream.imaging.psf_fit.estimate import PsfEstimate
 from csstream.imaging.reference.catalogue import ReferenceCatalogue, ReferenceStarTable
@@ -41,6 +44,7 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
 FROZEN = 2  # iteration whose weights stay: saturated stars may be listed wrong by factors
+AROUND_SATURATED = 3.0  # [FWHM] the list may be wrong by more than any hit
 LONE = 0.1  # most of a neighbour's light in a star that tells how large the noise is
 CG_TOLERANCE = 0.03  # of each of the iterations, whose errors multiply
 
@@ -130,7 +134,7 @@ class _Listed:
         with timed("psf"):
             estimate = first_psf(self.frame, nominal_psf)
         with timed("cosmic_rays"):
-            self.frame, hits = cleaned(self.frame, background, estimate, cosmic_rays=s.cosmic_rays)
+            self.frame, _ = cleaned(self.frame, background, estimate, cosmic_rays=s.cosmic_rays)
         with timed("registration"):
             self._register(background, estimate)
         with timed("common"):
@@ -146,7 +150,7 @@ class _Listed:
             extras = find_extras(self.frame, fit, estimate, s, self.excess.factor)
         with timed("table"):
             sources = self._with_extras(listed, extras, tied)
-        return self._measured(sources, fit, estimate, tied, hits)
+        return self._measured(sources, fit, estimate, tied)
 
     def _register(self, background: Background, estimate: PsfEstimate) -> None:
         """Find where on the frame the list's stars are, to some hundredths of a pixel."""
@@ -173,7 +177,7 @@ class _Listed:
         return common
 
     def _fit(self, background: Background, common: Common) -> FitResult:
-        """Fit all stars."""
+        """Fit all stars, and mask the hits that show when they are taken off."""
         s, estimate, frame = self.settings, common.estimate, self.frame
         options = FitSettings(
             iterations=s.listed_iterations,
@@ -187,10 +191,20 @@ class _Listed:
             threads=s.threads,
         )
         places = self.alignment.apply(self.x, self.y)
-        return joint_fit(
+        fit = joint_fit(
             frame.image, frame.mask, background.level, estimate.psf, *places,
             common.scale * self._expected(), read_noise=frame.read_noise, settings=options,
+            reject=self._hits_under_stars(estimate.psf.central) if s.cosmic_rays else None,
         )  # fmt: skip
+        self.before_fit, self.frame = frame, with_hits(frame, (fit.weight == 0.0) & ~frame.mask)
+        return fit
+
+    def _hits_under_stars(self, psf: PixelPsf) -> Reject:
+        """Return how hits are told in the residual; around saturated stars none are."""
+        size = 2 * math.ceil(AROUND_SATURATED * psf.fwhm) + 1
+        saturated = (self.frame.flags & int(Flag.SATURATED)) != 0
+        around = maximum_filter(saturated, size) if saturated.any() else saturated
+        return lambda residual, weight: hidden_hits(residual, weight, psf) & ~around
 
     def _expected(self) -> Float:
         """Fluxes [electron] that the list's stars have at the frame's nominal zero point."""
@@ -232,9 +246,13 @@ class _Listed:
     def _with_extras(
         self, listed: SourceTable, extras: FitResult, tied: ZeroPointMap
     ) -> SourceTable:
+        """Append the extras; hits under stars do not flag them.
+
+        A bright new star on top of a listed one may leave a sharp residual.
+        """
         u, v = self.alignment.undo(extras.x, extras.y)
         ra, dec = sky_positions(self.wcs, u, v)
-        flags = source_flags(self.frame, self._fwhm, extras, self.settings.poor_chi2)
+        flags = source_flags(self.before_fit, self._fwhm, extras, self.settings.poor_chi2)
         return joined(listed, extra_table(extras, ra, dec, flags, self.frame, tied.zero_point))
 
     def _measured(
@@ -243,7 +261,6 @@ class _Listed:
         fit: FitResult,
         estimate: PsfEstimate,
         tied: ZeroPointMap,
-        hits: int,
     ) -> Measured:
         return Measured(
             sources=sources,
@@ -256,7 +273,7 @@ class _Listed:
             zero_point_err=tied.error,
             depth=depth_of(sources, tied.zero_point),
             saturated=int(np.count_nonzero(sources.flags & Flag.SATURATED)),
-            cosmic_ray_pixels=hits,
+            cosmic_ray_pixels=int(np.count_nonzero(self.frame.flags & Flag.COSMIC_RAY)),
             registration=self.registration,
             timings=self.watch.seconds,
         )
