@@ -217,3 +217,62 @@ def _best_box(
             above = where_above(new, old, square, above)
             below = where_above(new, old, outside, below)
     return above / below
+
+
+@njit(cache=True, nogil=True)
+def fold(
+    time: Array,
+    frequency: float,
+    bin_width: float,
+    n_bins: int,
+    product: Array,
+    share: Array,
+    index: Array,
+    running: Array,
+) -> None:
+    """Fold one star: the bin of each point into ``index`` (m,), running sums into ``running``.
+
+    running (2, > n_bins) float64: of product and share, continued around the end of the cycle.
+    """
+    inverse = 1.0 / bin_width
+    for i in range(time.shape[0]):
+        phase = time[i] * frequency
+        index[i] = min(np.int64((phase - np.floor(phase)) * inverse), n_bins - 1)
+    bins = np.zeros((2, n_bins))
+    for i in range(time.shape[0]):
+        bins[0, index[i]] += product[i]
+        bins[1, index[i]] += share[i]
+    running[:, 0] = 0.0
+    for b in range(1, running.shape[1]):
+        place = b - 1 if b <= n_bins else b - 1 - n_bins
+        running[0, b] = running[0, b - 1] + bins[0, place]
+        running[1, b] = running[1, b - 1] + bins[1, place]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def boxes_of_star(
+    time: Array,
+    frequencies: Array,
+    bin_width: Array,
+    bins: Array,
+    widths: Array,
+    steps: Array,
+    least: float,
+    product: Array,
+    share: Array,
+    best: Array,
+) -> None:
+    """Largest SR² of all boxes of one star into ``best`` (k,)."""
+    index = np.empty(time.shape[0], np.int64)
+    running = np.empty((2, bins.max() + widths.max() + 1))
+    for k in range(frequencies.shape[0]):
+        n_bins, found = bins[k], 0.0
+        sums = running[:, : n_bins + widths.max() + 1]
+        fold(time, frequencies[k], bin_width[k], n_bins, product, share, index, sums)
+        for w in range(widths.shape[0]):
+            for b in range(0, n_bins, steps[w]):
+                dip = max(sums[0, b] - sums[0, b + widths[w]], 0.0)
+                held = sums[1, b + widths[w]] - sums[1, b]
+                value = dip * dip / (held * max(1.0 - held, LEAST_OUTSIDE))
+                found = max(found, value if held >= least else 0.0)
+        best[k] = found

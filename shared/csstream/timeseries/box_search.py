@@ -26,6 +26,7 @@ WIDTHS: Final = (2, 3, 5, 8, 13, 20)  # of the box, in bins
 STEPS: Final = (1, 1, 2, 2, 4, 6)  # between tried starts, in bins
 POINTS_IN_BOX: Final = 2.5  # weight a box must hold, in mean points: one outlier is no box
 CHUNK: Final = 64  # frequencies whose phase order is kept at a time
+FEWEST_STARS: Final = 4  # for which rows of 16 stars pay
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +100,33 @@ def box_panel(
     frequencies = np.ascontiguousarray(frequencies, np.float64)
     boxes = fraction_boxes(len(frequencies)) if boxes is None else boxes
     product, share, scatter = normalised(flux, weight)
+    least = points / np.maximum(np.count_nonzero(weight, axis=1), 1)
+    time = np.ascontiguousarray(time, np.float64)
+    search = _star_by_star if len(product) < FEWEST_STARS else _in_rows
+    best = search(time, product, share, least, frequencies, boxes)
+    return best * scatter[:, None].astype(np.float32)
+
+
+def _star_by_star(
+    time: Array, product: Array, share: Array, least: Array, frequencies: Array, boxes: Boxes
+) -> Array:
+    """SR (n, k) of few stars, each folded by itself."""
+    plan = (frequencies, boxes.bin_width, boxes.bins, np.array(boxes.widths), np.array(boxes.steps))
+    best = np.zeros((len(product), len(frequencies)))
+    for star in range(len(product)):
+        used = share[star] > 0
+        values = product[star, used], share[star, used]
+        kernels.boxes_of_star(time[used], *plan, least[star], *values, best[star])
+    return np.sqrt(best).astype(np.float32)
+
+
+def _in_rows(
+    time: Array, product: Array, share: Array, least: Array, frequencies: Array, boxes: Boxes
+) -> Array:
+    """SR (n, k) of many stars, side by side."""
     lanes = kernels.WIDE if len(product) > kernels.NARROW else kernels.NARROW
     rows = _rows(product, lanes)
     best = np.zeros((len(frequencies), len(rows) * lanes), np.float32)
-    least = points / np.maximum(np.count_nonzero(weight, axis=1), 1)
     common = common_share(share)
     widths, steps = np.array(boxes.widths), np.array(boxes.steps)
     shares = None if common is not None else _rows(share, lanes)
@@ -110,7 +134,7 @@ def box_panel(
     for first in range(0, len(frequencies), CHUNK):
         part = slice(first, first + CHUNK)
         order, last = kernels.phase_order(
-            np.asarray(time, np.float64), frequencies[part], boxes.bin_width[part], boxes.bins[part]
+            time, frequencies[part], boxes.bin_width[part], boxes.bins[part]
         )
         plan = (order, last, boxes.bins[part], widths, steps)
         if shares is None:
@@ -120,7 +144,7 @@ def box_panel(
             kernels.general_boxes(*plan, floor, rows, shares, best[part])
     if shares is not None:
         best = np.sqrt(best)
-    return np.ascontiguousarray(best.T[: len(product)]) * scatter[:, None].astype(np.float32)
+    return np.ascontiguousarray(best.T[: len(product)])
 
 
 def _rows(values: Array, lanes: int) -> Array:
@@ -165,23 +189,14 @@ def _best_box(
     n_bins: int,
 ) -> tuple[int, float, int, int]:
     best_k, best, best_start, best_width = 0, 0.0, 0, int(widths[0])
-    sum_p = np.zeros(n_bins + widths.max() + 1)
-    sum_s = np.zeros(n_bins + widths.max() + 1)
+    running = np.empty((2, n_bins + widths.max() + 1))
+    index = np.empty(time.shape[0], np.int64)
     for k in range(frequencies.shape[0]):
-        bins_p = np.zeros(n_bins)
-        bins_s = np.zeros(n_bins)
-        for i in range(time.shape[0]):
-            phase = time[i] * frequencies[k]
-            b = min(int((phase - np.floor(phase)) * n_bins), n_bins - 1)
-            bins_p[b] += product[i]
-            bins_s[b] += share[i]
-        for b in range(1, sum_p.shape[0]):
-            sum_p[b] = sum_p[b - 1] + bins_p[(b - 1) % n_bins]
-            sum_s[b] = sum_s[b - 1] + bins_s[(b - 1) % n_bins]
+        kernels.fold(time, frequencies[k], 1.0 / n_bins, n_bins, product, share, index, running)
         for width in widths:
             for start in range(n_bins):
-                s = sum_p[start + width] - sum_p[start]
-                r = sum_s[start + width] - sum_s[start]
+                s = running[0, start + width] - running[0, start]
+                r = running[1, start + width] - running[1, start]
                 if s < 0.0 and least <= r < 0.999:
                     value = s * s / (r * (1.0 - r))
                     if value > best:
