@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import csv
+from io import BytesIO
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from astropy.io import fits
+from astropy.coordinates import EarthLocation, SkyCoord
+from astropy.io import fits, votable
 from astropy.table import Table
+from astropy.table.meta import get_header_from_yaml
+from astropy.time import Time
+from astropy.timeseries import TimeSeries
 
 from csstream.association.objects import OBJECT_BITS
 from csstream.contracts.errors import FatalError
 from csstream.lightcurves import export as module
 from csstream.lightcurves import tables
 from csstream.lightcurves.settings import LightcurvesSettings
+from csstream.timeseries.tables import read_curves
+
+UNITS = {
+    "object_id": "", "ra": "deg", "dec": "deg", "mjd_mid_tai": "d", "bjd_tdb": "d",
+    "flux": "nJy", "flux_err": "nJy", "mag": "mag", "band": "", "visit": "", "detector": "",
+    "flags": "",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -104,13 +116,60 @@ def test_astropy_sees_units_scales_and_descriptions(exported, tmp_path, ending):
     path = tmp_path / f"out.{ending}"
     tables.write_table(export(), path)
     read = Table.read(path, format="fits" if ending == "fits" else "ascii.ecsv")
-    assert {name: str(read[name].unit) for name in tables.UNITS} == tables.UNITS
+    assert {name: str(read[name].unit or "") for name in read.colnames} == UNITS
     assert read.meta["TIMESYS"] == "TAI"
     if ending == "fits":
         with fits.open(path) as hdus:
             assert "ICRS" in hdus["LIGHTCURVES"].header["TCOMM2"]
+            assert hdus["LIGHTCURVES"].header["TUCD2"] == "pos.eq.ra;meta.main"
     else:
         assert "ICRS" in read["ra"].description
+        assert read["ra"].meta["ucd"] == "pos.eq.ra;meta.main"
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv", "csv"])
+def test_astropy_makes_a_time_series_of_the_barycentric_times(exported, tmp_path, ending):
+    _, export = exported
+    path = tmp_path / f"out.{ending}"
+    tables.write_table(export(), path)
+    read = Table.read(path, format="fits" if ending == "fits" else "ascii.ecsv")
+    series = TimeSeries(
+        time=Time(read["bjd_tdb"], format="jd", scale="tdb"), data={"flux": read["flux"]}
+    )
+    # astropy's own way from the telescope's clock to the barycentre
+    place = SkyCoord(read["ra"], read["dec"], unit="deg")
+    geocentre = EarthLocation.from_geocentric(0.0, 0.0, 0.0, unit="m")
+    clock = Time(read["mjd_mid_tai"], format="mjd", scale="tai", location=geocentre)
+    expected = clock.tdb + clock.light_travel_time(place, "barycentric", ephemeris="builtin")
+    assert np.abs((series.time - expected).sec).max() < 0.1
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv", "csv", "parquet"])
+def test_csstream_examine_reads_what_was_exported(exported, tmp_path, ending):
+    _, export = exported
+    table, path = export(), tmp_path / f"out.{ending}"
+    tables.write_table(table, path)
+    read = read_curves(path, "bjd_tdb", None)
+    np.testing.assert_array_equal(np.sort(read.time), np.sort(table["bjd_tdb"]))
+
+
+def test_what_the_virtual_observatory_reads_of_parquet(exported, tmp_path):
+    """A VOTable without data in the footer: Parquet in the VO, version 1.0."""
+    _, export = exported
+    tables.write_table(export(), tmp_path / "out.parquet")
+    read = pq.read_table(tmp_path / "out.parquet")
+    assert read.schema.metadata[b"IVOA.VOTable-Parquet.version"] == b"1.0"
+    content = read.schema.metadata[b"IVOA.VOTable-Parquet.content"]
+    described = votable.parse(BytesIO(content), verify="exception")
+    fields = described.get_first_table().fields
+    assert [field.name for field in fields] == read.column_names
+    assert {field.name: str(field.unit or "") for field in fields} == UNITS
+    scales = {each.ID: each.timescale for each in described.resources[0].time_systems}
+    by_name = {field.name: field for field in fields}
+    assert scales[by_name["bjd_tdb"].ref] == "TDB"
+    assert scales[by_name["mjd_mid_tai"].ref] == "TAI"
+    assert by_name["flux"].ucd == "phot.flux.density"
+    assert b"<DATA" not in content
 
 
 def test_parquet_has_units_and_descriptions(exported, tmp_path):
@@ -118,6 +177,9 @@ def test_parquet_has_units_and_descriptions(exported, tmp_path):
     tables.write_table(export(), tmp_path / "out.parquet")
     read = pq.read_table(tmp_path / "out.parquet")
     assert read.schema.field("flux").metadata[b"unit"] == b"nJy"
+    header = get_header_from_yaml(read.schema.metadata[b"table_meta_yaml"].decode().split("\n"))
+    astropys = {column["name"]: str(column.get("unit", "")) for column in header["datatype"]}
+    assert astropys == UNITS  # what astropy reads, where pandas is installed
     assert b"ICRS" in read.schema.field("ra").metadata[b"description"]
     assert read.schema.metadata[b"TIMESYS"] == b"TAI"
 

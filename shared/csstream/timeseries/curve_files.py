@@ -23,6 +23,7 @@ FLUXES: Final = ("pdcsap_flux", "sap_flux", "flux")
 QUALITIES: Final = ("sap_quality", "quality")
 NAMES: Final = ("OBJECT", "LABEL", "KEPLERID", "TICID", "TARGETID")
 PLAIN: Final = ("time", "mag", "mag_err")  # of white-space columns without names
+ECSV_MARK: Final = b"# %ECSV"
 KINDS: Final = ("parquet", "ecsv", "fits", "csv")
 
 
@@ -83,14 +84,21 @@ def _one_object(
 def input_kind(path: Path) -> str:
     """As :func:`file_kind`, and ``text`` for other names whose first row is numbers.
 
+    A CSV with the header of ECSV, as ``csstream lightcurves export`` writes it, is ``ecsv``.
     Raises TimeseriesError for anything else.
     """
     try:
-        return file_kind(path)
+        kind = file_kind(path)
     except TimeseriesError:
         if _first_numbers(path) < len(PLAIN):
             raise
         return "text"
+    return "ecsv" if kind == "csv" and _begins_as_ecsv(path) else kind
+
+
+def _begins_as_ecsv(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ECSV_MARK)) == ECSV_MARK
 
 
 def _first_numbers(path: Path) -> int:
