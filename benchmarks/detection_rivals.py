@@ -29,7 +29,7 @@ import numpy as np
 from support.rivals import RIVALS, Scene
 
 from csstream.evaluation.scores import partners, score
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue, electrons_from_magnitudes
 from csstream.simulation.frames import render_frame

@@ -29,7 +29,7 @@ import numpy as np
 from csstream.imaging.finding.strategies import choose_strategy
 from csstream.imaging.frames.fits_io import read_frame
 from csstream.imaging.measure import MeasureSettings, measure_frame
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue
 from csstream.simulation.frame_files import FrameFacts, FrameWriter, field_wcs

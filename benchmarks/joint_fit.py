@@ -24,7 +24,8 @@ from csstream.imaging.fit.joint_fit import FitResult, FitSettings, joint_fit
 from csstream.imaging.fit.state import FitState
 from csstream.imaging.fit.wings import Wings
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue, electrons_from_magnitudes
 from csstream.simulation.frames import render_frame

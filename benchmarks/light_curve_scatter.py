@@ -29,7 +29,7 @@ from csstream.imaging.fit.bound import Bound, cramer_rao_bound
 from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure_settings import MeasureSettings
 from csstream.imaging.measured import Measured
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.imaging.reference.build import build_reference
 from csstream.imaging.reference.catalogue import ReferenceCatalogue
 from csstream.imaging.reference.measure import measure_listed

@@ -22,7 +22,7 @@ from astropy.table import Table
 from csstream.imaging.finding.strategies import choose_strategy
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.imaging.reference.build import build_reference
 from csstream.imaging.reference.frame_files import FrameFiles
 from csstream.imaging.sky import pixel_positions

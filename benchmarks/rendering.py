@@ -18,7 +18,8 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from csstream.imaging.psf.pixel_psf import ARCSEC_PER_RADIAN, PixelPsf, encircled_energy
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import ARCSEC_PER_RADIAN, encircled_energy
 from csstream.instruments.instrument import Instrument, load_instrument
 from csstream.simulation.detector import ALL_EFFECTS, draw_defects, expose
 from csstream.simulation.frames import render_expectation, stamp_half_widths

@@ -24,7 +24,8 @@ from csstream.imaging.finding.strategies import choose_strategy
 from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import moffat_psf, psf_from_instrument
 from csstream.imaging.source_table import SourceTable
 from csstream.instruments.instrument import Instrument, load_instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue

@@ -24,7 +24,8 @@ from csstream.imaging.fit.joint_fit import FitSettings, joint_fit
 from csstream.imaging.frames.background import Background, estimate_background
 from csstream.imaging.frames.frame import Frame, blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 
 STAMP = 5  # [pixel] side of photutils' fits: more is slower and no better at this density

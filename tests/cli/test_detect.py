@@ -12,7 +12,7 @@ from astropy.table import Table
 from typer.testing import CliRunner
 
 from csstream.cli.detect import command
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 
 app = typer.Typer()
 app.command()(command)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from csstream.cli.main import COMMANDS
 from csstream.cli.reference import app
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.imaging.reference.files import read_reference
 from csstream.timeseries.tables import read_curves
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.instruments.instrument import Instrument, load_instrument
 
 HERE = Path(__file__).parent

@@ -20,7 +20,8 @@ from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 
 SHAPE = (96, 112)

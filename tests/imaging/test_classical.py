@@ -7,7 +7,7 @@ from csstream.imaging.finding.classical import ClassicalStrategy, windowed_centr
 from csstream.imaging.fit.psf_photometry import psf_photometry
 from csstream.imaging.frames.background import Background
 from csstream.imaging.frames.frame import blank_header, frame_from_array
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 
 PSF = moffat_psf(2.0, 3.0, 4, 30)
 SKY, NOISE = 225.0, 15.0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, moffat_psf
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.profiles import moffat_psf
 
 NARROW = moffat_psf(2.0, 3.0, 4, 12)
 WIDE = moffat_psf(2.4, 3.0, 4, 12)

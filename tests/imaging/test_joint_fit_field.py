@@ -7,7 +7,8 @@ import pytest
 
 from csstream.imaging.fit.joint_fit import FitSettings, joint_fit
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import moffat_psf
 
 SKY, NOISE = 200.0, 5.0
 SIDE = 256

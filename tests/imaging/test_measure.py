@@ -16,7 +16,7 @@ from csstream.imaging.frames.flags import UNRELIABLE, Flag, describe
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import MeasureSettings, measure_frame
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.imaging.psf_fit.estimate import estimate_psf
 from csstream.imaging.source_table import SourceTable, magnitudes
 

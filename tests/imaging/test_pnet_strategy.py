@@ -12,7 +12,7 @@ from csstream.imaging.finding.tiling import Tiling, assemble, run_tiled
 from csstream.imaging.frames.background import estimate_background
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.inference.cards import find_weights, write_card
 from csstream.inference.session import open_session
 from csstream.instruments.instrument import load_instrument

@@ -7,9 +7,8 @@ from csstream.imaging.fit.stamp_kernels import Places, fill_stamp, scratch, stam
 from csstream.imaging.fit.stamp_tables import local_field
 from csstream.imaging.psf.field_psf import FieldPsf
 from csstream.imaging.psf.kernels import evaluate_with_gradient
-from csstream.imaging.psf.pixel_psf import (
-    PixelPsf,
-    PsfError,
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.profiles import (
     diffraction_psf,
     moffat_psf,
     psf_from_instrument,

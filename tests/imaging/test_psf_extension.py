@@ -8,7 +8,8 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.fits_io import read_frame
 from csstream.imaging.psf.extension import psf_extension
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import moffat_psf
 
 NARROW, WIDE = moffat_psf(1.8, 4.0, 4, 16), moffat_psf(2.2, 4.0, 4, 16)
 SLOPE = PixelPsf(WIDE.samples - NARROW.samples, 4)

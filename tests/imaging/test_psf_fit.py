@@ -8,7 +8,8 @@ from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.psf.blur import blurred, blurred_field, framed
 from csstream.imaging.psf.family import _Pupil, _response, aberration_modes, gaussian_variance
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import moffat_psf, psf_from_instrument
 from csstream.imaging.psf_fit.estimate import PsfEstimate, adjust_psf, estimate_psf, psf_change
 from csstream.imaging.psf_fit.shape import corrected, ring_shapes
 from csstream.instruments.instrument import load_instrument

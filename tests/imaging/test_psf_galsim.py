@@ -5,7 +5,11 @@ import pytest
 
 galsim = pytest.importorskip("galsim")
 
-from csstream.imaging.psf.pixel_psf import encircled_energy, moffat_psf, psf_from_instrument  # noqa: E402
+from csstream.imaging.psf.profiles import (  # noqa: E402
+    encircled_energy,
+    moffat_psf,
+    psf_from_instrument,
+)
 from csstream.instruments.instrument import load_instrument  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -10,7 +10,8 @@ from csstream.imaging.finding.strategies import choose_strategy
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.matching import match_pixels
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.pixel_psf import PixelPsf, moffat_psf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import moffat_psf, psf_from_instrument
 from csstream.imaging.psf_fit.wings import with_wings
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import draw_catalogue

@@ -12,7 +12,7 @@ from csstream.imaging.frames.fits_io import read_frame
 from csstream.imaging.frames.flags import UNRELIABLE
 from csstream.imaging.matching import match_pixels, match_sky
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 
 

@@ -14,7 +14,7 @@ from csstream.imaging.finding.saturated import (
 )
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.measure import measure_frame
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 
 SKY, FULL = 200.0, 20_000.0
 PSF = moffat_psf(2.0, 3.0, 4, 40)

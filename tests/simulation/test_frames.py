@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.catalogue import (
     StarCatalogue,

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from csstream.imaging.psf.pixel_psf import PsfError, moffat_psf
+from csstream.imaging.psf.pixel_psf import PsfError
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.frames import stamp_half_widths
 from csstream.simulation.optics import Aberrations, OpticsError, draw_coefficients, draw_optics

@@ -10,7 +10,11 @@ import pytest
 galsim = pytest.importorskip("galsim")
 
 from csstream.imaging.frames.fits_io import read_frame  # noqa: E402
-from csstream.imaging.psf.pixel_psf import encircled_energy, moffat_psf, psf_from_instrument  # noqa: E402
+from csstream.imaging.psf.profiles import (  # noqa: E402
+    encircled_energy,
+    moffat_psf,
+    psf_from_instrument,
+)
 from csstream.instruments.instrument import load_instrument  # noqa: E402
 from csstream.simulation.frame_series import FramesSettings, simulate_frames  # noqa: E402
 from csstream.simulation.optics import OpticsError, Pupil, draw_optics, optics_tables  # noqa: E402

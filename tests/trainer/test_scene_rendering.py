@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.trainer.scene_rendering import SceneRenderer
 
 pytestmark = pytest.mark.train

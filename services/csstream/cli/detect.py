@@ -57,7 +57,7 @@ def _detect(
     from csstream.imaging.finding.strategies import choose_strategy
     from csstream.imaging.frames.fits_io import read_frame
     from csstream.imaging.measure import MeasureSettings, measure_frame
-    from csstream.imaging.psf.pixel_psf import psf_from_instrument
+    from csstream.imaging.psf.profiles import psf_from_instrument
 
     instrument = _instrument(path, name)
     strategy, message = choose_strategy(instrument, method, provider=provider, threads=threads)

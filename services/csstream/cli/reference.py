@@ -207,7 +207,7 @@ def _build(
     from csstream.imaging.errors import FrameError
     from csstream.imaging.finding.strategies import choose_strategy
     from csstream.imaging.measure_settings import MeasureSettings
-    from csstream.imaging.psf.pixel_psf import psf_from_instrument
+    from csstream.imaging.psf.profiles import psf_from_instrument
     from csstream.imaging.reference.build import build_reference
     from csstream.imaging.reference.build_settings import BuildSettings
     from csstream.imaging.reference.frame_files import FrameFiles
@@ -237,7 +237,7 @@ def _series(
     paths: list[Path], instrument: Any, found: ReferenceCatalogue, output: Path, threads: int
 ) -> int:
     from csstream.imaging.measure_settings import MeasureSettings
-    from csstream.imaging.psf.pixel_psf import psf_from_instrument
+    from csstream.imaging.psf.profiles import psf_from_instrument
     from csstream.imaging.reference.frame_files import FrameFiles
     from csstream.imaging.reference.series import measure_series, write_series
 

@@ -9,7 +9,8 @@ from csstream.contracts.errors import FatalError
 from csstream.imaging.finding.candidates import DetectionStrategy
 from csstream.imaging.finding.strategies import Method, NoWeightsError, choose_strategy
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.inference.session import InferenceError, Provider
 from csstream.instruments.instrument import Instrument, InstrumentError, load_instrument
 from csstream.runtime.logging import get_logger

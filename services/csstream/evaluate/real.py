@@ -15,7 +15,7 @@ from csstream.imaging.frames.background import estimate_background
 from csstream.imaging.frames.fits_io import read_frame
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.imaging.psf_fit.estimate import estimate_psf
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue

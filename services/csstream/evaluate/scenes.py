@@ -13,7 +13,8 @@ from csstream.evaluation.lists import Float, Truth
 from csstream.imaging.fit.bound import cramer_rao_bound
 from csstream.imaging.frames.frame import Frame, FrameHeader, blank_header, frame_from_array
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue
 from csstream.simulation.depth import limiting_magnitude

@@ -26,7 +26,7 @@ from csstream.contracts.records import Measurements
 from csstream.contracts.units import AB_ZERO_POINT_NJY
 from csstream.evaluate.survey_objects import show
 from csstream.evaluation.curve_store import ExtraSources, FieldCurves, ObjectList
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 
 Array = npt.NDArray[Any]

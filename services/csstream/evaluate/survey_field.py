@@ -14,7 +14,8 @@ from csstream.evaluation.curve_store import StarTruth
 from csstream.imaging.frames.frame import Frame, FrameHeader, blank_header, frame_from_array
 from csstream.imaging.psf.extension import field_psf_from_extension, psf_extension
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument, load_instrument
 from csstream.simulation.camera import FieldCamera, dither_list
 from csstream.simulation.catalogue import FRAME_MARGIN, StarCatalogue, draw_catalogue

@@ -14,7 +14,7 @@ from csstream.evaluation.crowding import neighbour_distance
 from csstream.evaluation.curve_store import FieldCurves, StarTruth
 from csstream.imaging.fit.bound import cramer_rao_bound
 from csstream.imaging.frames.flags import UNRELIABLE
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import electrons_from_magnitudes
 from csstream.simulation.frames import background_level

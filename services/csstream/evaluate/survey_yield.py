@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import draw_catalogue
 from csstream.simulation.depth import typical_density

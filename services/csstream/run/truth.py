@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 
 FloatArray = npt.NDArray[np.float64]

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging.finding.pnet import prepare
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import (
     LOG_SLOPE,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from csstream.imaging.finding.pnet import SPACE_RADII, Radii
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import PAPER_DENSITY
 from csstream.trainer.pnet_network import PRIOR

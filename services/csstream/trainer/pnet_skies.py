@@ -10,7 +10,8 @@ import numpy.typing as npt
 from csstream.imaging.finding.pnet import Decoded, empty_pixel_noise
 from csstream.imaging.finding.pnet_strategy import PnetStrategy
 from csstream.imaging.frames.background import estimate_background
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import StarCatalogue, draw_catalogue
 from csstream.simulation.frames import render_frame

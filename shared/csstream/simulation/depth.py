@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.catalogue import PAPER_DENSITY
 from csstream.simulation.frames import background_level

@@ -18,7 +18,8 @@ import scipy.fft
 from scipy.optimize import brentq
 from scipy.special import j1
 
-from csstream.imaging.psf.pixel_psf import ARCSEC_PER_RADIAN, DEFAULT_HALF_WIDTH, PixelPsf, PsfError
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.profiles import ARCSEC_PER_RADIAN, DEFAULT_HALF_WIDTH
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.optics_field import OpticsField
 

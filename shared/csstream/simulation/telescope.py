@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, psf_from_instrument
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.instruments.instrument import Instrument
 from csstream.simulation.optics import Aberrations, draw_optics
 from csstream.simulation.optics_field import OpticsField

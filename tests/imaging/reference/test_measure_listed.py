@@ -10,7 +10,7 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.frames.flags import Flag
 from csstream.imaging.frames.frame import blank_header, frame_from_array
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.imaging.reference.measure import measure_listed
 
 SIDE, SKY, TIME, READ_NOISE = 160, 200.0, 100.0, 5.0

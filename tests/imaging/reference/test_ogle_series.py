@@ -7,7 +7,7 @@ from astropy.time import Time
 
 from csstream.imaging.finding.classical import ClassicalStrategy
 from csstream.imaging.frames.flags import UNRELIABLE
-from csstream.imaging.psf.pixel_psf import psf_from_instrument
+from csstream.imaging.psf.profiles import psf_from_instrument
 from csstream.imaging.reference.build import build_reference
 from csstream.imaging.reference.build_settings import BuildSettings
 from csstream.imaging.reference.frame_files import FrameFiles

@@ -9,7 +9,7 @@ from csstream.imaging.errors import FrameError
 from csstream.imaging.finding.classical import ClassicalStrategy
 from csstream.imaging.measure import measure_frame
 from csstream.imaging.measure_settings import MeasureSettings
-from csstream.imaging.psf.pixel_psf import moffat_psf
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.imaging.reference.association import Finds, StarList, average
 from csstream.imaging.reference.frames_measured import measure_all
 from csstream.imaging.reference.neighbours import overlap_profile, strongest_neighbour

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import scipy.fft
 
 from csstream.imaging.psf.blur import blur_modes, core_of
-from csstream.imaging.psf.pixel_psf import PixelPsf, pupil_transfer
+from csstream.imaging.psf.pixel_psf import PixelPsf
+from csstream.imaging.psf.profiles import pupil_transfer
 
 Float = npt.NDArray[np.float64]
 

@@ -18,7 +18,8 @@ from csstream.imaging.fit.joint_fit import FitResult
 from csstream.imaging.frames.frame import Frame
 from csstream.imaging.psf.blur import framed
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, moffat_psf
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.profiles import moffat_psf
 from csstream.imaging.psf_fit.moffat_fits import typical_shape
 from csstream.imaging.psf_fit.patches import (
     FIRST_HALF_FWHM,
