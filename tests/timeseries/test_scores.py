@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from csstream.timeseries.calibration import prepare_panel
 from csstream.timeseries.errors import TimeseriesError
@@ -16,7 +17,7 @@ from csstream.timeseries.false_alarms import (
     shipped_table,
     write_table,
 )
-from csstream.timeseries.noise_growth import AVERAGES, Growth, drawn_to_panel
+from csstream.timeseries.noise_growth import AVERAGES, VARIANCE, Growth, drawn_to_panel
 from csstream.timeseries.null_curves import inverted, quiet, scrambled
 from csstream.timeseries.scores import box_score, box_trials, wave_score
 from csstream.timeseries.settings import ExamineSettings
@@ -24,8 +25,9 @@ from csstream.timeseries.settings import ExamineSettings
 NONE = np.array([0.0])
 
 
-def growth(value=1.0, doubt=0.0):
-    return Growth(np.array([value]), np.array([doubt]), np.array([value]))
+def growth(value=1.0, share=0.0, shape=1e9):
+    """Of a star that follows its panel; with a share, one that may have more of its own."""
+    return Growth(*(np.array([number]) for number in (value, value, shape, share, share / shape)))
 
 
 def searched(rng, noise, time):
@@ -45,24 +47,54 @@ def test_one_sinusoid_is_the_power_of_the_rest():
     assert score == pytest.approx(-np.log10(0.7 ** (47 / 2)), abs=1e-3)
 
 
-def test_an_uncertain_growth_makes_the_tail_heavier():
-    sure = box_score(np.array([8.0]), growth(), np.array([1e4]))[0]
-    assert box_score(np.array([8.0]), growth(doubt=0.1), np.array([1e4]))[0] < sure - 2.0
+def test_a_growth_of_its_own_makes_the_tail_heavier():
+    snr, trials = np.array([8.0]), np.array([1e4])
+    sure = box_score(snr, growth(), trials)[0]
+    own = box_score(snr, growth(share=1.0, shape=5.0), trials)[0]
+    perhaps = box_score(snr, growth(share=0.1, shape=5.0), trials)[0]
+    assert own < sure - 2.0
+    assert perhaps == pytest.approx(own + 1.0, abs=0.02)
+
+
+def test_the_tail_is_the_average_over_the_growth(rng):
+    noise = growth(share=1.0, shape=4.0)
+    widths = 4.0 / rng.gamma(4.0, size=200_000)
+    expected = -np.log10(np.mean(ndtr(-4.0 / np.sqrt(widths))))
+    assert box_score(np.array([4.0]), noise, np.ones(1))[0] == pytest.approx(expected, abs=0.02)
+    height = -np.log(1.0 - 0.1) * (53.0 - 3.0) / 2.0
+    expected = -np.log10(np.mean(np.exp(-height / widths)))
+    wave = wave_score(np.array([0.1]), np.array([53.0]), noise, 1.0)[0]
+    assert wave == pytest.approx(expected, abs=0.02)
 
 
 def test_a_long_event_of_a_planet_pays_for_few_others():
-    planet, spike = box_trials(3.5, np.array([0.5, 5.0]), np.array([0.1, 0.0035]))
+    planet, spike = box_trials(3.5, np.array([0.5, 5.0]), np.array([0.1, 0.0035]), 2.0)
     assert planet < 0.02 * spike
 
 
+def test_trials_follow_the_range_of_periods():
+    few, many = (box_trials(3.5, np.ones(1), np.array([0.1]), range_)[0] for range_ in (0.5, 2.0))
+    assert many == pytest.approx(4.0 * few)
+
+
 def test_a_quiet_panel_takes_its_stars_doubt_away(rng):
-    error = np.sqrt(1.5 * AVERAGES)
-    log = rng.normal(0.0, error, (128, len(AVERAGES)))
-    log[0] = 1.8  # one star that is red for sure
-    mean, variance = drawn_to_panel(log)
-    assert np.std(mean[1:, -1]) < 0.4 * error[-1]
-    assert mean[0, 2] > 1.2
-    assert np.all(variance >= 0.0)
+    free = 2.0 / VARIANCE
+    measured = rng.chisquare(free, (128, len(AVERAGES))) / free
+    measured[0] = 6.0  # one star that is red for sure
+    usual, own, share = drawn_to_panel(measured)
+    np.testing.assert_allclose(usual, 1.0, atol=0.25)
+    assert np.all(share[1:, 2] < 0.3)
+    assert share[0, 2] > 0.99
+    assert own[0, 2] == pytest.approx(6.0, rel=0.2)
+
+
+def test_stars_of_their_own_are_counted(rng):
+    free = 2.0 / VARIANCE[2]
+    growth = np.where(np.arange(128) < 40, 2.0 / rng.gamma(2.0, size=128), 1.0)
+    measured = (growth * rng.chisquare(free, 128) / free)[:, None]
+    share = drawn_to_panel(measured, VARIANCE[[2]])[2]
+    assert 0.1 < share.mean() < 0.5
+    assert np.median(share[:40]) > 3.0 * np.median(share[40:])
 
 
 def test_red_noise_is_not_taken_for_a_signal(rng, space_time):
@@ -111,7 +143,7 @@ def test_probabilities_fall_with_the_score():
         np.random.default_rng(2).normal(size=(30, 100)),
         np.arange(100) * 0.02,
     ).scores
-    flat = Growth(np.ones(200), np.full(200, 0.03), np.ones(200))
+    flat = Growth(*(np.ones(200),) * 4, np.full(200, 0.03))
     scores = replace(scores, box=score, wave=np.zeros(200), box_growth=flat, wave_growth=flat)
     fap = false_alarms(scores, np.full(200, 300), table).probability
     assert np.all(np.diff(fap) <= 0)

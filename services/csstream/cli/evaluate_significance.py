@@ -20,7 +20,9 @@ def significance(
     ] = 0,
     calibration_seed: Annotated[int, typer.Option(help="Seed of those.")] = 3000,
     table: Annotated[Path | None, typer.Option(help="Table to judge. Default: shipped.")] = None,
-    looks: Annotated[int, typer.Option(min=0, help="Panels for repeated looks; 0: none.")] = 0,
+    looks: Annotated[
+        int, typer.Option(min=0, help="Panels looked at again and again as they grow; 0: none.")
+    ] = 0,
     measured: Annotated[
         Path | None, typer.Option(help="Survey run whose constant stars get transits.")
     ] = None,
@@ -44,27 +46,37 @@ def significance(
         raise typer.BadParameter("calibration and check need other curves", param_hint="--seed")
     content: dict[str, Any] = {"command": " ".join(["csstream", *sys.argv[1:]])}
     if calibrate:
-        chosen = _calibrated(output, calibration_seed, calibrate)
+        chosen = _calibrated(output, calibration_seed, calibrate, looks)
     rows = _counted(output, seed, curves, chosen) if curves else []
     for line in report.rate_lines(rows) if rows else []:
         typer.echo(line)
     content["table"] = chosen.note
-    if looks:
-        content["looks"] = _looked(seed, looks)
+    looked = _looked(output, seed, looks, chosen) if looks else []
+    for line in report.rate_lines(looked, "stars, at any look") if looked else []:
+        typer.echo(line)
     _transits(content, measured, white, rounds, seed)
-    report.write_report(output, content, rows)
+    report.write_report(output, content, rows, looked)
     typer.echo(str(output / report.JSON_NAME))
 
 
-def _calibrated(output: Path, seed: int, curves: int) -> Any:
+def _calibrated(output: Path, seed: int, curves: int, panels: int) -> Any:
+    from dataclasses import replace
+
     from csstream.cli.progress import progress_bar
     from csstream.evaluate.null_counts import fit_table, gather
+    from csstream.evaluate.null_looks import fit_looks, gather_looks
     from csstream.timeseries.false_alarms import write_table
 
     with progress_bar("calibration") as progress:
         records = gather(output / "records", seed, curves, progress)
-    note = f"csstream evaluate significance --calibrate {len(records)}, seed {seed}"
+    note = (
+        f"csstream evaluate significance --calibrate {len(records)} --looks {panels}, seed {seed}"
+    )
     table = fit_table(records, 1e-4, note)
+    if panels:
+        with progress_bar("looks to calibrate") as progress:
+            looks = gather_looks(output / "records", seed, panels, progress)
+        table = replace(table, looks=fit_looks(looks, table))
     write_table(output / "false_alarms.json", table)
     typer.echo(f"{output / 'false_alarms.json'}: {note}")
     return table
@@ -79,16 +91,13 @@ def _counted(output: Path, seed: int, curves: int, table: Any) -> Any:
     return rates(records, table, table.curves)
 
 
-def _looked(seed: int, panels: int) -> Any:
+def _looked(output: Path, seed: int, panels: int, table: Any) -> Any:
     from csstream.cli.progress import progress_bar
-    from csstream.evaluate.null_looks import count_looks
-    from csstream.evaluate.significance_report import look_lines
+    from csstream.evaluate.null_looks import gather_looks, look_rates
 
     with progress_bar("looks") as progress:
-        looks = count_looks(seed, panels, progress)
-    for line in look_lines(looks):
-        typer.echo(line)
-    return looks
+        looks = gather_looks(output / "records", seed, panels, progress)
+    return look_rates(looks, table)
 
 
 def _transits(

@@ -6,7 +6,8 @@ panels they come from also hold variables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +15,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from csstream.evaluate.null_population import NOISES, SAMPLINGS, draw_panel
+from csstream.evaluate.null_population import NOISES, SAMPLINGS, NullPanel, draw_panel
 from csstream.timeseries.calibration import prepare_panel
 from csstream.timeseries.examine import search_panel
-from csstream.timeseries.false_alarms import NullTable, Tail, false_alarms, log10_tail
+from csstream.timeseries.false_alarms import LooksTable, NullTable, Tail, false_alarms, log10_tail
 from csstream.timeseries.noise_growth import Growth
 from csstream.timeseries.scores import Scores
+from csstream.timeseries.search import Search
 from csstream.timeseries.settings import ExamineSettings
 
 Array = npt.NDArray[Any]
@@ -27,12 +29,12 @@ Progress = Callable[[int, int], None]
 
 CHUNK_PANELS: Final = 100
 EPOCH_NODES: Final = np.array([60.0, 110.0, 210.0, 400.0, 800.0])
-GROWTH_NODES: Final = np.array([1.01, 1.06, 1.3])
-DOUBT_NODES: Final = np.array([0.002, 0.015, 0.05, 0.12, 0.3])
+DOUBT_NODES: Final = np.array([1e-4, 1e-3, 1e-2, 4e-2])
 LOG10_P: Final = np.array([0.0, -0.3, -0.6, -1.0, -1.5, -2.0, -2.5])
 TAIL_FROM: Final = 1e-2  # exceedances of this quantile give the slope of the tail
 TAIL_PRIOR: Final = 30  # exceedances of the mean slope that are added to a cell's own
-FEWEST: Final = 2000  # curves of a cell of the table; else it copies the cell of less growth
+FEWEST: Final = 2000  # curves of a cell of the table; else it copies the nearest of as many epochs
+ONE_LOOK: Final = LooksTable(np.array([1.0, 2.0]), np.array([0.0, -1.0]), np.ones((2, 2)), 0)
 LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
@@ -42,9 +44,7 @@ class NullRecords:
 
     box: Array
     wave: Array
-    box_usual: Array
     box_doubt: Array
-    wave_usual: Array
     wave_doubt: Array
     epochs: Array
     sampling: Array  # index in SAMPLINGS
@@ -54,17 +54,24 @@ class NullRecords:
     def __len__(self) -> int:
         return len(self.box)
 
+    @staticmethod
+    def joined(parts: Sequence[NullRecords]) -> NullRecords:
+        """All rows of the parts, one after the other."""
+        names = [field.name for field in fields(NullRecords)]
+        return NullRecords(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
     def growth(self, name: str) -> Growth:
         """What is kept of the growth of ``box`` or ``wave``."""
-        usual, doubt = getattr(self, f"{name}_usual"), getattr(self, f"{name}_doubt")
-        return Growth(np.full(len(self), np.nan), doubt, usual)
+        none = np.full(len(self), np.nan)
+        return Growth(none, none, none, none, getattr(self, f"{name}_doubt"))
 
     def scores(self) -> Scores:
         """What the table is read with; the rest is left empty."""
         none = np.full(len(self), np.nan)
         return Scores(
-            none, none, none, none, self.box, self.wave, self.growth("box"), self.growth("wave")
-        )
+            none, none, none, none, none,
+            self.box, self.wave, self.growth("box"), self.growth("wave"),
+        )  # fmt: skip
 
 
 def look_at_chunk(seed: int, chunk: int) -> NullRecords:
@@ -78,19 +85,25 @@ def look_at_chunk(seed: int, chunk: int) -> NullRecords:
         search = search_panel(panel, settings)
         if not search.boxes.count:  # too short for any period: nothing is looked for
             continue
-        scores = search.scores
         kept = drawn.is_null & np.isfinite(panel.level)
-        columns = (
-            scores.box, scores.wave,
-            scores.box_growth.usual, scores.box_growth.doubt,
-            scores.wave_growth.usual, scores.wave_growth.doubt, panel.epochs,
-        )  # fmt: skip
-        labels = (SAMPLINGS.index(drawn.sampling), NOISES.index(drawn.noise))
-        parts.append(
-            [column[kept].astype(np.float32) for column in columns]
-            + [np.full(np.count_nonzero(kept), label, np.float32) for label in (*labels, chunk)]
-        )
-    return NullRecords(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        parts.append(records_of(drawn, search, panel.epochs, kept, chunk))
+    return NullRecords.joined(parts)
+
+
+def records_of(
+    drawn: NullPanel, search: Search, epochs: Array, kept: Array, chunk: int
+) -> NullRecords:
+    """What is kept of one look at a panel; kept (n,): the stars."""
+    scores = search.scores
+    columns = (
+        scores.box, scores.wave, scores.box_growth.doubt, scores.wave_growth.doubt, epochs,
+    )  # fmt: skip
+    labels = (SAMPLINGS.index(drawn.sampling), NOISES.index(drawn.noise), chunk)
+    count = np.count_nonzero(kept)
+    return NullRecords(
+        *(column[kept].astype(np.float32) for column in columns),
+        *(np.full(count, label, np.float32) for label in labels),
+    )
 
 
 def gather(folder: Path, seed: int, curves: int, progress: Progress) -> NullRecords:
@@ -107,8 +120,7 @@ def gather(folder: Path, seed: int, curves: int, progress: Progress) -> NullReco
         progress(min(total, curves), curves)
         if total >= curves:
             break
-    names = [field.name for field in fields(NullRecords)]
-    return NullRecords(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+    return NullRecords.joined(parts)
 
 
 def _numbers() -> Iterator[int]:
@@ -132,8 +144,8 @@ def _load(path: Path) -> NullRecords:
 def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
     """Make the table of null records: quantiles of the scores per cell, and tails beyond them."""
     box, wave = (_tail(records, name) for name in ("box", "wave"))
-    nodes = (EPOCH_NODES, GROWTH_NODES, DOUBT_NODES, LOG10_P)
-    table = NullTable(*nodes, box, wave, LOG10_P, verified, len(records), note)
+    nodes = (EPOCH_NODES, DOUBT_NODES, LOG10_P)
+    table = NullTable(*nodes, box, wave, LOG10_P, ONE_LOOK, verified, len(records), note)
     smaller = np.minimum(
         log10_tail(table, box, records.box, records.epochs, records.growth("box")),
         log10_tail(table, wave, records.wave, records.epochs, records.growth("wave")),
@@ -143,28 +155,29 @@ def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
 
 
 def _tail(records: NullRecords, name: str) -> Tail:
-    """Quantiles and slopes of one search's scores; scarce cells copy the one of less doubt."""
-    score, growth = getattr(records, name).astype(np.float64), records.growth(name)
-    axes = (EPOCH_NODES, GROWTH_NODES, DOUBT_NODES)
-    place = [
-        _nearest(n, v)
-        for n, v in zip(axes, (records.epochs, growth.usual, growth.doubt), strict=True)
-    ]
-    shape = tuple(len(nodes) for nodes in axes)
+    """Quantiles and slopes of one search's scores."""
+    score, doubt = getattr(records, name).astype(np.float64), records.growth(name).doubt
+    shape = len(EPOCH_NODES), len(DOUBT_NODES)
+    place = _nearest(EPOCH_NODES, records.epochs), _nearest(DOUBT_NODES, doubt)
     number = np.ravel_multi_index(place, shape)
     order = np.argsort(number, kind="stable")
     ends = np.searchsorted(number[order], np.arange(np.prod(shape) + 1))
+    cells = [score[order[low:high]] for low, high in itertools.pairwise(ends)]
     knots, slope = np.zeros((*shape, len(LOG10_P))), np.ones(shape)
     usual = _mean_excess(score, np.empty(0))
-    for k, (i, j, d) in enumerate(np.ndindex(*shape)):
-        chosen = score[order[ends[k] : ends[k + 1]]]
-        if len(chosen) < FEWEST and (d or j):
-            other = (i, j, d - 1) if d else (i, j - 1, d)
-            knots[i, j, d], slope[i, j, d] = knots[other], slope[other]
-            continue
-        knots[i, j, d] = np.quantile(chosen, 1.0 - 10.0**LOG10_P)
-        slope[i, j, d] = 1.0 / (np.log(10.0) * _mean_excess(chosen, np.full(TAIL_PRIOR, usual)))
+    for i, d in np.ndindex(*shape):
+        chosen = _enough(cells[i * shape[1] : (i + 1) * shape[1]], d)
+        knots[i, d] = np.quantile(chosen, 1.0 - 10.0**LOG10_P)
+        slope[i, d] = 1.0 / (np.log(10.0) * _mean_excess(chosen, np.full(TAIL_PRIOR, usual)))
     return Tail(np.maximum.accumulate(knots, axis=-1), slope)
+
+
+def _enough(cells: list[Array], wanted: int) -> Array:
+    """The wanted cell, or the nearest that holds enough curves; the fullest where none does."""
+    full = [k for k, cell in enumerate(cells) if len(cell) >= FEWEST]
+    if not full:
+        return max(cells, key=len)
+    return cells[min(full, key=lambda k: abs(k - wanted))]
 
 
 def _mean_excess(score: Array, prior: Array) -> float:

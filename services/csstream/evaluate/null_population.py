@@ -11,7 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SAMPLINGS: Final = ("dense", "gaps", "orbit", "sparse", "nightly")
-SAMPLING_SHARES: Final = (0.325, 0.265, 0.22, 0.185, 0.005)
+SAMPLING_SHARES: Final = (0.315, 0.255, 0.21, 0.18, 0.04)
 NOISES: Final = ("white", "red", "mixed")
 NOISE_SHARES: Final = (0.4, 0.35, 0.25)
 STARS: Final = 128

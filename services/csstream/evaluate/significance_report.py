@@ -16,25 +16,16 @@ JSON_NAME: Final = "significance.json"
 PLOT_NAME: Final = "significance.png"
 
 
-def rate_lines(rows: Sequence[Rate]) -> list[str]:
+def rate_lines(rows: Sequence[Rate], what: str = "null curves") -> list[str]:
     """Table of stated against seen rates."""
-    lines = [f"{'null curves':18}{'stated':>8}{'curves':>10}{'seen':>8}{'seen/stated':>13}"]
+    lines = [f"{what:28}{'stated':>8}{'curves':>10}{'seen':>8}{'seen/stated':>13}"]
     for row in rows:
         mark = "" if row.agrees else "  differs"
         lines.append(
-            f"{row.group:18}{row.level:8.0e}{row.curves:10d}{row.seen:8d}"
+            f"{row.group:28}{row.level:8.0e}{row.curves:10d}{row.seen:8d}"
             f"{row.ratio:8.2f} ± {row.error:.2f}{mark}"
         )
     return lines
-
-
-def look_lines(looks: Mapping[str, Any]) -> list[str]:
-    """Table of repeated looks."""
-    head = f"{looks['looks']} looks at {looks['stars']} stars: share at the last, at any, at two"
-    return [head] + [
-        f"{row['level']:8.0e}{row['last']:10.5f}{row['any']:10.5f}{row['twice']:10.5f}"
-        for row in looks["rows"]
-    ]
 
 
 def transit_lines(rows: Sequence[Mapping[str, float]], name: str) -> list[str]:
@@ -72,12 +63,15 @@ def plot_rates(path: Path, rows: Sequence[Rate]) -> None:
     figure.savefig(path, dpi=150)
 
 
-def write_report(folder: Path, content: dict[str, Any], rows: Sequence[Rate]) -> None:
+def write_report(
+    folder: Path, content: dict[str, Any], rows: Sequence[Rate], looks: Sequence[Rate] = ()
+) -> None:
     """Write JSON and, where there are rates, the plot."""
     folder.mkdir(parents=True, exist_ok=True)
     if rows:
         plot_rates(folder / PLOT_NAME, rows)
-    content = content | {"rates": [asdict(row) | {"agrees": row.agrees} for row in rows]}
+    for name, part in (("rates", rows), ("looks", looks)):
+        content = content | {name: [asdict(row) | {"agrees": row.agrees} for row in part]}
     (folder / JSON_NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,9 +1,10 @@
 """False-alarm probabilities per star, read from counted null curves.
 
-The table says how often noise alone reaches a score (``scores``), by the number of epochs, by how
-correlated the noise of the panel's stars usually is, and by how uncertain that is of this star. It
-was made by ``csstream evaluate significance --calibrate``, and ships
-as ``false_alarms.json``. Between its nodes scores are interpolated in the logarithms of all three.
+The table says how often noise alone reaches a score (``scores``), by the number of epochs and by
+how uncertain the growth of noise is in the panel. Neither depends on what was found in the star:
+conditioned on that, kinds of sampling would differ. It was made by ``csstream evaluate significance
+--calibrate``, and ships as ``false_alarms.json``. Between its nodes scores are interpolated in the
+logarithms of both.
 Down to the table's last counted probability the scores are quantiles of the null curves; beyond,
 ``log10 p`` falls linearly with the score (for the box: a Gaussian tail of a scaled width).
 """
@@ -35,13 +36,30 @@ SMALLEST_LOG10 = -300.0
 class Tail:
     """How often noise alone reaches a score.
 
-    score : ndarray, (epochs, growths, doubts, k), rising along k: what 10**log10_p of the null
-        reaches.
-    slope : ndarray, (epochs, growths, doubts): fall of log10 p per unit of score beyond the last.
+    score : ndarray, (epochs, doubts, k), rising along k: what 10**log10_p of the null reaches.
+    slope : ndarray, (epochs, doubts): fall of log10 p per unit of score beyond the last.
     """
 
     score: Array
     slope: Array
+
+
+@dataclass(frozen=True, eq=False)
+class LooksTable:
+    """How much more often noise is alerted at any look so far than at one.
+
+    Attributes
+    ----------
+    looks : ndarray, (l,), rising: looks so far.
+    log10_below : ndarray, (r,), falling from 0: log10 of a probability over the limit.
+    factor : ndarray, (l, r), at least 1.
+    stars : null stars behind the factors, at the fewest looks.
+    """
+
+    looks: Array
+    log10_below: Array
+    factor: Array
+    stars: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +68,23 @@ class NullTable:
 
     Attributes
     ----------
-    epochs, growths, doubts : nodes of the number of epochs, and of ``Growth.usual`` and
-        ``Growth.doubt``.
+    epochs, doubts : nodes of the number of epochs and of ``Growth.doubt``.
     log10_p : ndarray, (k,), falling: where the tails are tabulated.
     box, wave : the two searches.
     pair : ndarray, (k,): log10 p that the smaller of the two probabilities is below 10**log10_p.
+    looks : what repeated looks do, see ``repeated_looks``.
     verified : smallest probability that was checked by counting.
     curves : null curves behind the table.
     note : how it was made.
     """
 
     epochs: Array
-    growths: Array
     doubts: Array
     log10_p: Array
     box: Tail
     wave: Tail
     pair: Array
+    looks: LooksTable
     verified: float
     curves: int
     note: str
@@ -96,13 +114,9 @@ def false_alarms(scores: Scores, epochs: Array, table: NullTable | None = None) 
 
 def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth: Growth) -> Array:
     """Log10 of the share of null curves that reach the scores, (n,), not above 0."""
-    places = (
-        _place(table.epochs, epochs),
-        _place(table.growths, growth.usual),
-        _place(table.doubts, growth.doubt),
-    )
+    places = (_place(table.epochs, epochs), _place(table.doubts, growth.doubt))
     knots, slope = np.zeros((len(score), len(table.log10_p))), np.zeros(len(score))
-    for corner in product((0, 1), repeat=3):
+    for corner in product((0, 1), repeat=2):
         cell = tuple(index + step for (index, _), step in zip(places, corner, strict=True))
         share = np.ones(len(score))
         for (_, part), step in zip(places, corner, strict=True):
@@ -166,7 +180,7 @@ def write_table(path: Path, table: NullTable) -> None:
         "verified": table.verified,
         "curves": table.curves,
     }
-    for name in ("epochs", "growths", "doubts", "log10_p"):
+    for name in ("epochs", "doubts", "log10_p"):
         content[name] = getattr(table, name).tolist()
     content["pair"] = np.round(table.pair, 4).tolist()
     for name, tail in (("box", table.box), ("wave", table.wave)):
@@ -174,19 +188,28 @@ def write_table(path: Path, table: NullTable) -> None:
             "score": np.round(tail.score, 3).tolist(),
             "slope": np.round(tail.slope, 4).tolist(),
         }
+    looks = table.looks
+    content["looks"] = {
+        "looks": looks.looks.tolist(),
+        "log10_below": looks.log10_below.tolist(),
+        "factor": np.round(looks.factor, 3).tolist(),
+        "stars": looks.stars,
+    }
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def table_from(content: dict[str, Any]) -> NullTable:
     """Make a table of what a file held; ``ValueError`` or ``KeyError`` when that does not fit."""
-    axes = [np.array(content[name], float) for name in ("epochs", "growths", "doubts")]
+    axes = [np.array(content[name], float) for name in ("epochs", "doubts")]
     log10_p, pair = np.array(content["log10_p"], float), np.array(content["pair"], float)
     if pair.shape != log10_p.shape or any(np.any(np.diff(axis) <= 0) for axis in axes):
         raise ValueError("axes do not rise, or the pair does not fit")
     shape = (*(len(axis) for axis in axes), len(log10_p))
     box, wave = _tail_from(content["box"], shape), _tail_from(content["wave"], shape)
     facts = float(content["verified"]), int(content["curves"]), str(content["note"])
-    return NullTable(axes[0], axes[1], axes[2], log10_p, box, wave, pair, *facts)
+    return NullTable(
+        axes[0], axes[1], log10_p, box, wave, pair, _looks_from(content["looks"]), *facts
+    )
 
 
 def _tail_from(content: dict[str, Any], shape: tuple[int, ...]) -> Tail:
@@ -194,3 +217,11 @@ def _tail_from(content: dict[str, Any], shape: tuple[int, ...]) -> Tail:
     if score.shape != shape or slope.shape != shape[:-1] or np.any(np.diff(score) < 0):
         raise ValueError("a tail does not fit its axes or does not rise")
     return Tail(score, slope)
+
+
+def _looks_from(content: dict[str, Any]) -> LooksTable:
+    looks, below = np.array(content["looks"], float), np.array(content["log10_below"], float)
+    factor = np.array(content["factor"], float)
+    if factor.shape != (len(looks), len(below)) or np.any(np.diff(looks) <= 0):
+        raise ValueError("factors of repeated looks do not fit their axes")
+    return LooksTable(looks, below, factor, int(content["stars"]))
