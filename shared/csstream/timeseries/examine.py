@@ -7,7 +7,8 @@ network is needed: without one, the kind follows from the winning model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,7 @@ from csstream.timeseries.settings import ExamineSettings
 
 Array = npt.NDArray[Any]
 LARGEST = 1e35  # flux, in whatever unit
+BANDS: Final = 4  # of the box search's periods, each with its own best peak
 Classifier = Callable[[Array, Array, Array], Array]  # views (k, 2, bins), scalars -> (k, 4)
 
 
@@ -134,7 +136,8 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     )
     scores = score_panel(
         time, panel.flux, panel.weight,
-        _highest(residue, boxes), _highest(powers[0], sinusoids), trials.sinusoids,
+        _highest_of_bands(residue, boxes), boxes.step,
+        _highest(powers[0], sinusoids), _log_range(boxes), trials.sinusoids,
     )  # fmt: skip
     series = powers[-1].max(axis=1, initial=0.0)
     single = single_events(panel.time, panel.flux, panel.weight)
@@ -159,11 +162,33 @@ def search_panel(panel: PreparedPanel, settings: ExamineSettings) -> Search:
     )
 
 
+def _log_range(grid: FrequencyGrid) -> float:
+    """Logarithm of a grid's highest over its lowest frequency; 0 where it is empty."""
+    last = grid.start + grid.step * (grid.count - 1)
+    return float(np.log(last / grid.start)) if grid.count else 0.0
+
+
 def _highest(spectrum: Array, grid: FrequencyGrid) -> Array:
     """Frequency (n,) [1/day] of each star's highest peak; 0 where the grid is empty."""
     if not grid.count:
         return np.zeros(len(spectrum))
     return np.asarray(grid.frequencies[np.argmax(spectrum, axis=1)])
+
+
+def _highest_of_bands(spectrum: Array, grid: FrequencyGrid) -> Array:
+    """Frequencies of the highest peaks in equal parts of the log frequency, (n, BANDS) [1/day].
+
+    Of short periods there are so many that noise outdoes a long one's signal. 0 in empty bands.
+    """
+    frequencies, found = grid.frequencies, np.zeros((len(spectrum), BANDS))
+    if not grid.count:
+        return found
+    edges = np.geomspace(frequencies[0], frequencies[-1], BANDS + 1)[1:-1]
+    places = [0, *np.searchsorted(frequencies, edges), grid.count]
+    for band, (first, end) in enumerate(pairwise(places)):
+        if end > first:
+            found[:, band] = frequencies[first + np.argmax(spectrum[:, first:end], axis=1)]
+    return found
 
 
 def look_at_shortlist(

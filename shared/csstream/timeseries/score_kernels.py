@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.timeseries.dip_kernels import BINS, INNER, OUTER, best_dip, subtract_dip
+
 Array = npt.NDArray[Any]
 
-BINS = 256  # of the phase, for the box at the best frequency
-POINTS_IN_BOX = 2.5
 FEWEST_AVERAGES = 6
 HARMONICS: Final = 3  # of the series whose residual tells how correlated the noise is
 MOST_SHIFT: Final = 0.2  # [1/span] of the frequency from the grid's
@@ -23,17 +23,22 @@ def score(
     time: Array,
     flux: Array,
     weight: Array,
-    box_frequency: Array,
+    box_frequencies: Array,
+    box_step: float,
     wave_frequency: Array,
-    widths: Array,
     lengths: Array,
     found: Array,
     growth: Array,
 ) -> None:
-    """Fill found (n, 5): snr_bls, duration, power, points, firm snr; and growth (n, 2, k)."""
+    """Fill found (n, 6) and growth (n, 2, k).
+
+    Found are snr_bls, duration, power, points, firm snr and the frequency of the box.
+    """
     residual, kept = np.empty(time.shape[0]), np.empty(time.shape[0])
     terms = 1 + 2 * HARMONICS
     design = np.empty((terms, time.shape[0]))
+    product, share = np.empty(time.shape[0]), np.empty(time.shape[0])
+    index, running = np.empty(time.shape[0], np.int64), np.empty((2, 2 * BINS + 1))
     for i in range(flux.shape[0]):
         used = np.count_nonzero(weight[i])
         total = weight[i].sum()
@@ -44,13 +49,22 @@ def score(
         if chi2 <= 0.0:
             continue
         found[i, 3] = used
-        taken, firm, duration = _subtract_box(
-            time, flux[i], weight[i], box_frequency[i], widths, mean, total, used, residual, kept
+        scatter = np.sqrt(chi2 / total)
+        share[:] = weight[i] / total
+        product[:] = share * (flux[i] - mean) / scatter
+        frequency, start, size = best_dip(
+            time, product, share, box_frequencies[i], box_step, used, index, running
         )
-        rest = max((chi2 - taken) / max(used - 5, 1), 1e-12 * chi2)
-        found[i, 0], found[i, 1] = np.sqrt(taken / rest), duration
-        found[i, 4] = np.sqrt(firm / rest)
-        average_growth(time, residual, kept, 1.0 / rest, lengths, growth[i, 0])
+        if size >= 0:
+            taken, firm = subtract_dip(
+                flux[i], weight[i], product, share, mean, scatter, start, size, index,
+                residual, kept,
+            )  # fmt: skip
+            rest = max((1.0 - taken) / max(used - 5, 1), 1e-12)
+            found[i, 0], found[i, 4] = np.sqrt(taken / rest), np.sqrt(firm / rest)
+            found[i, 1] = 0.5 * (OUTER[size] + INNER[size]) / (BINS * frequency)
+            found[i, 5] = frequency
+            average_growth(time, residual, kept, 1.0 / (rest * chi2), lengths, growth[i, 0])
         taken = _subtract_waves(
             time, flux[i], weight[i], wave_frequency[i], mean, total, design, residual
         )
@@ -58,69 +72,6 @@ def score(
         left = np.sum(weight[i] * residual**2)
         rest = max(left / max(used - terms, 1), 1e-12 * chi2)
         average_growth(time, residual, weight[i], 1.0 / rest, lengths, growth[i, 1])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _subtract_box(
-    time: Array,
-    flux: Array,
-    weight: Array,
-    frequency: float,
-    widths: Array,
-    mean: float,
-    total: float,
-    used: int,
-    residual: Array,
-    kept: Array,
-) -> tuple[float, float, float]:
-    """Residual of the best box, weights without its events.
-
-    Returns the chi² taken, the same without the strongest point, and the duration [day].
-    """
-    bins = np.zeros((2, BINS))
-    place = np.empty(time.shape[0], np.int64)
-    for j in range(time.shape[0]):
-        phase = time[j] * frequency
-        place[j] = min(int((phase - np.floor(phase)) * BINS), BINS - 1)
-        share = weight[j] / total
-        bins[0, place[j]] += share * (flux[j] - mean)
-        bins[1, place[j]] += share
-    best, start, width = _best_box_of(bins, widths, POINTS_IN_BOX / used)
-    signal, inside = 0.0, 0.0
-    for b in range(start, start + width):
-        signal += bins[0, b % BINS]
-        inside += bins[1, b % BINS]
-    high = mean - signal / (1.0 - inside) if inside < 1.0 else mean
-    strongest, its_share = 0.0, 0.0
-    for j in range(time.shape[0]):
-        dip = (place[j] - start) % BINS < width
-        residual[j] = 0.0 if dip else flux[j] - high
-        kept[j] = 0.0 if dip else weight[j]
-        if dip and weight[j] * (mean - flux[j]) > strongest:
-            strongest, its_share = weight[j] * (mean - flux[j]), weight[j] / total
-    if best <= 0.0:
-        return 0.0, 0.0, 0.0
-    signal, inside = min(signal + strongest / total, 0.0), inside - its_share
-    firm = signal * signal / (inside * (1.0 - inside)) if inside > 1e-9 else 0.0
-    return best * total, firm * total, width / (BINS * frequency)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _best_box_of(bins: Array, widths: Array, least: float) -> tuple[float, int, int]:
-    """Largest SR² of a dip in a folded curve, with start and width in bins."""
-    running = np.zeros((2, 2 * BINS + 1))
-    for b in range(2 * BINS):
-        running[0, b + 1] = running[0, b] + bins[0, b % BINS]
-        running[1, b + 1] = running[1, b] + bins[1, b % BINS]
-    best, best_start, best_width = 0.0, 0, int(widths[0])
-    for width in widths:
-        for start in range(BINS):
-            s = running[0, start + width] - running[0, start]
-            r = running[1, start + width] - running[1, start]
-            value = s * s / (r * (1.0 - r))
-            if s < 0.0 and r >= least and r < 0.999 and value > best:
-                best, best_start, best_width = value, start, int(width)
-    return best, best_start, best_width
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
