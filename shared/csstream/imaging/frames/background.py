@@ -140,7 +140,7 @@ def noise_scale(pull: Image, mask: Mask, mesh: int = DEFAULT_MESH) -> Image:
     return scale
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _clipped_means(
     residual: Image, mask: Mask, grid: npt.NDArray[np.float64], low: int, high: int
 ) -> None:
@@ -168,7 +168,9 @@ def _clipped_means(
                 grid[r, c] = mean
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+# Part of its caller: the order of a separate function's sums would depend on whether it was
+# compiled just now or came from numba's cache.
+@njit(inline="always")
 def _moments(residual: Any, mask: Any, part: Any, limits: Any) -> tuple[float, float, float]:
     """Return number, sum and sum of squares of a mesh's pixels between two limits."""
     margin_y = (residual.shape[0] - mask.shape[0]) // 2
