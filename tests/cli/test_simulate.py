@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from csstream.cli.simulate import app, parse_range, parse_shape, scene_settings
+from csstream.cli.scenes import parse_range, parse_shape, scene_settings
+from csstream.cli.simulate import app
 from csstream.instruments.instrument import load_instrument
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csstream.imaging.psf.field_psf import FieldPsf
-from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, mixed
 
 Float = npt.NDArray[np.float64]
 FIT_POINTS = 9  # along each axis: where a polynomial is fitted to the grid
@@ -73,7 +73,7 @@ class OpticsField:
 
     def at(self, x: float, y: float) -> PixelPsf:
         """Return the PSF at one place [pixel]."""
-        return _mixed(self.weights(x, y)[0], self.nodes)
+        return mixed(self.nodes, self.weights(x, y)[0])
 
     def render(
         self,
@@ -113,7 +113,7 @@ class OpticsField:
         terms = (self.nodes[0],) * ((degree + 1) * (degree + 2) // 2)
         monomials = FieldPsf(terms, degree, origin, scale).weights(*points)
         mixing = np.linalg.pinv(monomials) @ self.weights(*points)
-        return FieldPsf(tuple(_mixed(row, self.nodes) for row in mixing), degree, origin, scale)
+        return FieldPsf(tuple(mixed(self.nodes, row) for row in mixing), degree, origin, scale)
 
 
 def stretched(psf: PixelPsf, width: float, ellipticity: tuple[float, float]) -> PixelPsf:
@@ -136,8 +136,3 @@ def _hats(position: Float, nodes: Float) -> Float:
     """Linear shares (n, m) of ``nodes`` (m,) at positions (n,), constant beyond the ends."""
     rows = [np.interp(position, nodes, unit) for unit in np.eye(nodes.size)]
     return np.asarray(np.stack(rows, axis=1), np.float64)
-
-
-def _mixed(weights: Float, tables: tuple[PixelPsf, ...]) -> PixelPsf:
-    parts = zip(weights, tables, strict=True)
-    return PixelPsf(np.sum([w * t.samples for w, t in parts], axis=0), tables[0].oversampling)

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError
+from csstream.imaging.psf.pixel_psf import PixelPsf, PsfError, mixed
 
 Float = npt.NDArray[np.float64]
 
@@ -72,10 +72,7 @@ class FieldPsf:
         """Return the PSF at one place [pixel]."""
         if self.degree == 0:
             return self.terms[0]
-        weights = self.weights(x, y)[0]
-        tables = zip(weights, self.terms, strict=True)
-        samples = np.sum([w * term.samples for w, term in tables], axis=0)
-        return PixelPsf(samples, self.oversampling)
+        return mixed(self.terms, self.weights(x, y)[0])
 
     @cached_property
     def central(self) -> PixelPsf:

@@ -11,6 +11,7 @@ Offsets are always ``dx = pixel centre − star`` in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -169,3 +170,9 @@ class PixelPsf:
             np.atleast_1d(np.asarray(flux, np.float64)),
             np.ascontiguousarray(half, np.int64),
         )
+
+
+def mixed(tables: Sequence[PixelPsf], weights: Float) -> PixelPsf:
+    """Return Σ weights[k] tables[k], ``weights`` (n,); the tables have one shape."""
+    parts = zip(weights, tables, strict=True)
+    return PixelPsf(np.sum([w * t.samples for w, t in parts], axis=0), tables[0].oversampling)
