@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 CHUNK_PANELS: Final = 100
 EPOCH_NODES: Final = np.array([60.0, 110.0, 210.0, 400.0, 800.0])
-DOUBT_NODES: Final = np.array([1e-4, 1e-3, 1e-2, 4e-2])
+DOUBT_NODES: Final = np.array([1e-4, 1e-3, 3e-3, 1e-2, 4e-2])
 LOG10_P: Final = np.array([0.0, -0.3, -0.6, -1.0, -1.5, -2.0, -2.5])
 TAIL_FROM: Final = 1e-2  # exceedances of this quantile give the slope of the tail
 TAIL_PRIOR: Final = 30  # exceedances of the mean slope that are added to a cell's own
@@ -145,13 +145,22 @@ def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
     """Make the table of null records: quantiles of the scores per cell, and tails beyond them."""
     box, wave = (_tail(records, name) for name in ("box", "wave"))
     nodes = (EPOCH_NODES, DOUBT_NODES, LOG10_P)
-    table = NullTable(*nodes, box, wave, LOG10_P, ONE_LOOK, verified, len(records), note)
+    alone = np.tile(LOG10_P, (len(DOUBT_NODES), 1))
+    table = NullTable(*nodes, box, wave, alone, ONE_LOOK, verified, len(records), note)
     smaller = np.minimum(
         log10_tail(table, box, records.box, records.epochs, records.growth("box")),
         log10_tail(table, wave, records.wave, records.epochs, records.growth("wave")),
     )
-    pair = np.log10([np.mean(smaller <= p) for p in LOG10_P])
-    return replace(table, pair=pair)
+    cells = _by_cell(smaller, _nearest(DOUBT_NODES, records.wave_doubt), len(DOUBT_NODES))
+    chosen = [_enough(cells, d) for d in range(len(cells))]
+    return replace(table, pair=np.log10([[np.mean(c <= p) for p in LOG10_P] for c in chosen]))
+
+
+def _by_cell(values: Array, number: Array, count: int) -> list[Array]:
+    """Values of each of ``count`` cells; number (n,): their cell."""
+    order = np.argsort(number, kind="stable")
+    ends = np.searchsorted(number[order], np.arange(count + 1))
+    return [values[order[low:high]] for low, high in itertools.pairwise(ends)]
 
 
 def _tail(records: NullRecords, name: str) -> Tail:
@@ -159,10 +168,7 @@ def _tail(records: NullRecords, name: str) -> Tail:
     score, doubt = getattr(records, name).astype(np.float64), records.growth(name).doubt
     shape = len(EPOCH_NODES), len(DOUBT_NODES)
     place = _nearest(EPOCH_NODES, records.epochs), _nearest(DOUBT_NODES, doubt)
-    number = np.ravel_multi_index(place, shape)
-    order = np.argsort(number, kind="stable")
-    ends = np.searchsorted(number[order], np.arange(np.prod(shape) + 1))
-    cells = [score[order[low:high]] for low, high in itertools.pairwise(ends)]
+    cells = _by_cell(score, np.ravel_multi_index(place, shape), int(np.prod(shape)))
     knots, slope = np.zeros((*shape, len(LOG10_P))), np.ones(shape)
     usual = _mean_excess(score, np.empty(0))
     for i, d in np.ndindex(*shape):

@@ -71,7 +71,9 @@ class NullTable:
     epochs, doubts : nodes of the number of epochs and of ``Growth.doubt``.
     log10_p : ndarray, (k,), falling: where the tails are tabulated.
     box, wave : the two searches.
-    pair : ndarray, (k,): log10 p that the smaller of the two probabilities is below 10**log10_p.
+    pair : ndarray, (doubts, k): log10 p that the smaller of the two probabilities is below
+        10**log10_p. Where few cycles fit into the span (much doubt of the sinusoid's growth) both
+        searches find the same noise, else they are two tries.
     looks : what repeated looks do, see ``repeated_looks``.
     verified : smallest probability that was checked by counting.
     curves : null curves behind the table.
@@ -108,7 +110,7 @@ def false_alarms(scores: Scores, epochs: Array, table: NullTable | None = None) 
     table = shipped_table() if table is None else table
     box = log10_tail(table, table.box, scores.box, epochs, scores.box_growth)
     wave = log10_tail(table, table.wave, scores.wave, epochs, scores.wave_growth)
-    both = _pair(table, np.minimum(box, wave))
+    both = _pair(table, np.minimum(box, wave), scores.wave_growth.doubt)
     return FalseAlarms(10.0**both, 10.0**box, 10.0**wave, 10.0**both < table.verified)
 
 
@@ -137,10 +139,13 @@ def _read(knots: Array, slope: Array, log10_p: Array, score: Array) -> Array:
     return np.asarray(np.maximum(inside - slope * beyond, SMALLEST_LOG10))
 
 
-def _pair(table: NullTable, log10_p: Array) -> Array:
+def _pair(table: NullTable, log10_p: Array, doubt: Array) -> Array:
     """Log10 p of the smaller of two probabilities; the last excess is kept beyond the table."""
-    excess = table.pair - table.log10_p
-    return np.asarray(np.minimum(log10_p + np.interp(-log10_p, -table.log10_p, excess), 0.0))
+    index, part = _place(table.doubts, doubt)
+    columns = [np.interp(-log10_p, -table.log10_p, row - table.log10_p) for row in table.pair]
+    excess, rows = np.stack(columns), np.arange(len(log10_p))
+    joined = (1.0 - part) * excess[index, rows] + part * excess[index + 1, rows]
+    return np.asarray(np.minimum(log10_p + joined, 0.0))
 
 
 def _place(nodes: Array, value: Array) -> tuple[Array, Array]:
@@ -202,7 +207,9 @@ def table_from(content: dict[str, Any]) -> NullTable:
     """Make a table of what a file held; ``ValueError`` or ``KeyError`` when that does not fit."""
     axes = [np.array(content[name], float) for name in ("epochs", "doubts")]
     log10_p, pair = np.array(content["log10_p"], float), np.array(content["pair"], float)
-    if pair.shape != log10_p.shape or any(np.any(np.diff(axis) <= 0) for axis in axes):
+    if pair.shape != (len(axes[1]), len(log10_p)) or any(
+        np.any(np.diff(axis) <= 0) for axis in axes
+    ):
         raise ValueError("axes do not rise, or the pair does not fit")
     shape = (*(len(axis) for axis in axes), len(log10_p))
     box, wave = _tail_from(content["box"], shape), _tail_from(content["wave"], shape)
