@@ -28,8 +28,8 @@ AVERAGES: Final = np.geomspace(1.0 / 120.0, 1.0 / 5.0, 6)  # lengths of averages
 VARIANCE: Final = AVERAGES * np.array([0.8, 1.2, 1.5, 1.6, 1.8, 2.0])
 SHAPE: Final = 2.0  # of the inverse gamma distribution of own growths over the usual: mean 2
 OWN_SHARE: Final = 0.2  # of the stars, to start with
-SHARE_LIMITS: Final = (0.02, 0.98)
-STEPS: Final = 6
+SHARE_LIMITS: Final = (0.0005, 0.98)
+STEPS: Final = 30  # a quiet panel's share falls slowly, and it decides the tail of all its stars
 PANEL_STARS: Final = 20  # fewer stars do not say what is usual
 
 
