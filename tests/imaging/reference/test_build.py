@@ -90,12 +90,37 @@ def sky_with(sky, x, y, flux):
     return replace(sky, **{name: np.append(getattr(sky, name), v) for name, v in columns.items()})
 
 
-def test_stars_beyond_a_frame_are_listed(reference, frames):
-    """Dithered frames reach beyond each other's edge."""
-    s = reference.stars
-    beyond = (s.x < -0.5) | (s.y < -0.5) | (s.x > SIDE - 0.5) | (s.y > SIDE - 0.5)
-    assert np.count_nonzero(beyond) > 2
-    assert np.all(s.n_frames[beyond] > 0)
+def shifts_of(frames):
+    """By how much each frame's pixels are shifted, (dx, dy)."""
+    return [tuple(frame.wcs.wcs.crpix - 0.5 * (SIDE + 1)) for frame in frames]
+
+
+def test_what_only_some_frames_show_is_listed(reference, frames, sky):
+    """Dithered frames reach beyond each other's edge; S/N 20, so that each frame finds it."""
+    on = np.array([inside(sky.x + dx, sky.y + dy, 1.0) for dx, dy in shifts_of(frames)])
+    some = on.any(axis=0) & ~on.all(axis=0) & (sky.flux > 1200.0)
+    x, y = sky.on(reference.wcs)
+    listed = reference.stars
+    found, _, _ = match_pixels(x[some], y[some], listed.x, listed.y, 0.5)
+    assert np.count_nonzero(some) > 5
+    assert found.size >= 0.8 * np.count_nonzero(some)  # blends apart
+
+
+def test_a_star_that_no_frame_shows_is_listed_by_its_wings(sky):
+    """How far it is the wings do not tell well, and so not how bright: what they shed is told."""
+    place = (SIDE + 4.0, 60.0)  # 4.5 pixels beyond the undithered edge
+    bright = sky_with(sky, *place, 3e5)
+    shifts = [(0.0, 0.0), (1.6, -0.4), (-0.7, 2.2), (2.5, 0.6)]
+    frames = [bright.expose(k, shift) for k, shift in enumerate(shifts)]
+    found = build_reference(frames, ClassicalStrategy())
+    x, y = replace(sky, x=np.array(place[:1]), y=np.array(place[1:])).on(found.wcs)
+    s = found.stars
+    row = np.argmin(np.where(s.n_frames == 0, np.hypot(s.x - x, s.y - y), np.inf))
+    assert np.hypot(s.x - x, s.y - y)[row] < 3.0
+    edge = SIDE - 1.0 + x - place[0]  # of the frame that is not dithered, on the plane
+    for depth in (0.0, 2.0, 4.0):
+        shed = s.flux[row] * EXPOSURE * sky.psf.evaluate(edge - depth - s.x[row], y - s.y[row])
+        assert 0.5 < shed[0] / (3e5 * sky.psf.evaluate(edge - depth - x, 0.0)[0]) < 2.0
 
 
 def test_the_same_frames_give_the_same_list(reference, frames):

@@ -92,7 +92,8 @@ def _seen_enough(
     """
     often = averages.frames >= np.maximum(0.5 * coverage, 2)
     clear = averages.flux > s.single_snr * averages.flux_err
-    return np.asarray(often | (beside & clear & (averages.frames >= np.maximum(0.5 * coverage, 1))))
+    once = (coverage > 0) & (averages.frames >= 0.5 * coverage)  # on the border light from outside
+    return np.asarray(often | (beside & clear & once))
 
 
 def with_beyond(listed: Listed, beyond: Beyond) -> Listed:

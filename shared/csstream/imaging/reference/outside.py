@@ -112,8 +112,11 @@ class EdgeSums:
         snr = self.signal / np.sqrt(safe)
         snr[told] *= ~shown
         peak = told & (snr == maximum_filter(snr, 2 * APART + 1)) & (snr > LEAST_SNR)
-        flux = self.signal[peak] / self.weight[peak]
-        return Beyond(*self._on_plane(peak), flux, 1.0 / np.sqrt(self.weight[peak]))
+        weight = self.weight[peak]
+        flux = self.signal[peak] / weight
+        x, y = self._on_plane(peak)
+        j, i = np.nonzero(peak)
+        return Beyond(x + _top(snr, j, i, 1), y + _top(snr, j, i, 0), flux, 1.0 / np.sqrt(weight))
 
     def _on_plane(self, cells: npt.NDArray[np.bool_]) -> tuple[Float, Float]:
         """Return where cells of the grid lie, (n,) each [pixel of the plane]."""
@@ -128,6 +131,16 @@ class EdgeSums:
         i = np.clip(np.rint(px).astype(np.int64) - self.origin[0], 0, nx - 1)
         j = np.clip(np.rint(py).astype(np.int64) - self.origin[1], 0, ny - 1)
         return i, j
+
+
+def _top(snr: Float, j: npt.NDArray[np.int64], i: npt.NDArray[np.int64], axis: int) -> Float:
+    """Return how far from its cell each peak is, by a parabola along an axis [cell]."""
+    padded = np.pad(snr, 1)
+    step = (1, 0) if axis == 0 else (0, 1)
+    here = padded[j + 1, i + 1]
+    low, high = padded[j + 1 - step[0], i + 1 - step[1]], padded[j + 1 + step[0], i + 1 + step[1]]
+    bend = np.maximum(2.0 * here - low - high, 1e-12)
+    return np.where((low > 0.0) & (high > 0.0), np.clip(0.5 * (high - low) / bend, -0.5, 0.5), 0.0)
 
 
 def _strips(residual: Image, weight: Image, psf: PixelPsf) -> list[tuple[Float, ...]]:
