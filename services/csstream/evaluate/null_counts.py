@@ -18,7 +18,14 @@ import numpy.typing as npt
 from csstream.evaluate.null_population import NOISES, SAMPLINGS, NullPanel, draw_panel
 from csstream.timeseries.calibration import prepare_panel
 from csstream.timeseries.examine import search_panel
-from csstream.timeseries.false_alarms import LooksTable, NullTable, Tail, false_alarms, log10_tail
+from csstream.timeseries.false_alarms import (
+    LooksTable,
+    NullTable,
+    Tail,
+    better_of,
+    false_alarms,
+    log10_tail,
+)
 from csstream.timeseries.noise_growth import Growth
 from csstream.timeseries.scores import Scores
 from csstream.timeseries.search import Search
@@ -147,7 +154,7 @@ def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
     nodes = (EPOCH_NODES, DOUBT_NODES, LOG10_P)
     alone = np.tile(LOG10_P, (len(DOUBT_NODES), 1))
     table = NullTable(*nodes, box, wave, alone, ONE_LOOK, verified, len(records), note)
-    smaller = np.minimum(
+    smaller = better_of(
         log10_tail(table, box, records.box, records.epochs, records.growth("box")),
         log10_tail(table, wave, records.wave, records.epochs, records.growth("wave")),
     )

@@ -30,6 +30,7 @@ Array = npt.NDArray[Any]
 
 SHIPPED: Final = "false_alarms.json"
 SMALLEST_LOG10 = -300.0
+BOX_SHARE: Final = 0.8  # of the false alarms; the sinusoids have the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +72,9 @@ class NullTable:
     epochs, doubts : nodes of the number of epochs and of ``Growth.doubt``.
     log10_p : ndarray, (k,), falling: where the tails are tabulated.
     box, wave : the two searches.
-    pair : ndarray, (doubts, k): log10 p that the smaller of the two probabilities is below
-        10**log10_p. Where few cycles fit into the span (much doubt of the sinusoid's growth) both
-        searches find the same noise, else they are two tries.
+    pair : ndarray, (doubts, k): log10 p that :func:`better_of` the two is below log10_p. Where
+        few cycles fit into the span (much doubt of the sinusoid's growth) both searches find the
+        same noise, else they are two tries.
     looks : what repeated looks do, see ``repeated_looks``.
     verified : smallest probability that was checked by counting.
     curves : null curves behind the table.
@@ -110,8 +111,16 @@ def false_alarms(scores: Scores, epochs: Array, table: NullTable | None = None) 
     table = shipped_table() if table is None else table
     box = log10_tail(table, table.box, scores.box, epochs, scores.box_growth)
     wave = log10_tail(table, table.wave, scores.wave, epochs, scores.wave_growth)
-    both = _pair(table, np.minimum(box, wave), scores.wave_growth.doubt)
+    both = _pair(table, better_of(box, wave), scores.wave_growth.doubt)
     return FalseAlarms(10.0**both, 10.0**box, 10.0**wave, 10.0**both < table.verified)
+
+
+def better_of(box: Array, wave: Array) -> Array:
+    """Log10 of the smaller of two probabilities, each over its search's share of the false alarms.
+
+    Boxes get :data:`BOX_SHARE` of them: a transit needs every one, of sinusoids few are that faint.
+    """
+    return np.asarray(np.minimum(box - np.log10(BOX_SHARE), wave - np.log10(1.0 - BOX_SHARE)))
 
 
 def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth: Growth) -> Array:
