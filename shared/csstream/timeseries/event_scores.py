@@ -3,9 +3,9 @@
 The search finds the strongest dip (``event_search``); here the dip is taken away, and what averages
 of the rest scatter beyond white noise says by how much correlated noise widens the depth
 (``noise_growth``), as for the periodic scores. The chance that noise gives such a dip somewhere in
-the curve is that of one box in as many places as there are, the span over the duration: each unit of log duration gets the same share of the false
-alarms. Counted on measured curves of constant stars, that is what all looks at a star together
-give (docs/alerts.md).
+the curve is that of one box in as many places as there are, the span over the duration: each unit
+of log duration gets the same share of the false alarms. Counted on measured curves of constant
+stars, that is what all looks at a star together give (docs/alerts.md).
 """
 
 from __future__ import annotations

@@ -45,5 +45,9 @@ class ExamineSettings:
     few_cycles: float = 4.0
     minimal_coverage: float = 0.5  # of the phases of a smooth variable
     snr_amplitude: float = 0.5
-    probability: float = 0.9  # that the star is variable
+    probability: float = 0.9  # that the star is variable, by the network
+    sure_fap: float = (
+        1e-6  # from here on noise is ruled out, and the network asked for less; 0: never
+    )
+    sure_probability: float = 0.5  # that is asked for then
     day_window: float = 0.3  # spectral window at 1/day above which daily periods are refused
