@@ -87,6 +87,7 @@ def alert_rules(settings: ClassifierSettings) -> AlertRules:
             period_agreement=settings.period_agreement,
             period_change=settings.period_change,
             significance_factor=settings.significance_factor,
+            fap=settings.max_fap,
             closing_fap=settings.closing_share * settings.max_fap,
         ),
         single_events=SingleEventRules(fap=settings.single_event_fap),

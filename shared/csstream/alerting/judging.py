@@ -15,6 +15,7 @@ from csstream.alerting.mirrors import MirrorRules, Neighbourhood, Swings, join, 
 from csstream.alerting.single_events import SingleEventRules, with_single_events
 from csstream.alerting.thresholds import findings
 from csstream.contracts.records import Examination
+from csstream.timeseries.repeated_looks import fap_of_looks, looks_so_far
 from csstream.timeseries.result import ExaminationResult
 
 Array = npt.NDArray[Any]
@@ -49,7 +50,7 @@ class Judgement:
     """What was decided about a look."""
 
     decision: Decision
-    seen: ExaminationResult  # what was judged: single events told as such
+    seen: ExaminationResult  # what was judged: single events told as such, fap of all looks so far
 
     def mirror_of(self, object_id: int) -> int:
         """Return the object that one only mirrors; 0: none."""
@@ -98,7 +99,17 @@ def judge(
     decision = decide(found, previous, rules.decisions)
     rows = np.flatnonzero(found.crossed & np.isfinite(stars.swing))
     remembered = _with_sources(decision.examination, stars, rows, pairs)
-    return Judgement(decision=replace(decision, examination=remembered), seen=seen)
+    told = of_all_looks(seen, look.time, rules.decisions)
+    return Judgement(decision=replace(decision, examination=remembered), seen=told)
+
+
+def of_all_looks(seen: ExaminationResult, time: Array, rules: Rules) -> ExaminationResult:
+    """Return what was seen with false-alarm probabilities that count every look so far.
+
+    Those of single events hold for all looks together as they are.
+    """
+    fap = fap_of_looks(seen.fap, looks_so_far(time), rules.fap)
+    return replace(seen, fap=np.where(np.isfinite(seen.period), fap, seen.fap))
 
 
 def mirror_pairs(
