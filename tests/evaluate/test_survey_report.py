@@ -13,7 +13,7 @@ from csstream.evaluate import survey_scores as scores
 from csstream.evaluate.survey_examined import VERDICTS, fingerprint, verdicts_of
 from csstream.evaluate.survey_looks import look_epochs
 from csstream.evaluate.survey_report import judge_part, summarise
-from csstream.evaluate.survey_yield import Assumptions, estimate, whole_events
+from csstream.evaluate.survey_yield import Assumptions, estimate, lines, whole_events
 from csstream.evaluation.curve_store import read_field
 from csstream.instruments.instrument import load_instrument
 from csstream.simulation.variables.shapes import Pulsator, Transit
@@ -159,6 +159,20 @@ def test_a_perfect_survey_finds_every_variable_with_two_events(instrument):
     for row in made.values():
         assert row["found"] == pytest.approx(row["two_events"])
         assert row["snr_above_2"] <= row["two_events"] <= row["in_sample"]
+
+
+def test_the_papers_way_of_counting_gives_the_papers_numbers(instrument):
+    rng = np.random.default_rng(1)
+    result = estimate(report_of(1.0), instrument, Assumptions(draws=60), rng)
+    made = {row["name"]: row for row in result["kinds"]}
+    assert made["hot Jupiters"]["paper"] == pytest.approx(68, abs=1.5)  # "∼ 68" of "∼ 80"
+    assert made["eclipsing binaries"]["paper"] == pytest.approx(3150, abs=5)
+    for row in made.values():
+        assert row["found_paper"] <= 0.855 * row["two_events"] + 1e-9
+        assert row["found"] <= row["found_long"] + 1e-9
+    text = "\n".join(lines(result))
+    assert "300000 stars brighter than 25" in text
+    assert "Kirk et al. 2016" in text
 
 
 def test_a_blind_survey_finds_none(instrument):

@@ -113,7 +113,9 @@ def survey_yield(
     instrument: Annotated[str, typer.Option(help="Shipped instrument or TOML file.")] = "csst-i",
     stars: Annotated[int, typer.Option(help="Stars brighter than the limit.")] = 300_000,
     limit: Annotated[float, typer.Option(help="Magnitude of the faintest stars.")] = 25.0,
-    span: Annotated[float, typer.Option(help="Days that the survey lasts.")] = 20.0,
+    span: Annotated[
+        float, typer.Option(help="Days that the survey lasts, exposing all the time.")
+    ] = 20.0,
     main_sequence: Annotated[
         float, typer.Option(help="Share of the stars that may have a hot Jupiter found.")
     ] = 0.87,
@@ -125,6 +127,15 @@ def survey_yield(
     longest_binary: Annotated[float, typer.Option(help="Their longest period in days.")] = 10.0,
     rr_lyrae: Annotated[float, typer.Option(help="Share of RR Lyrae stars.")] = 0.0039,
     cepheids: Annotated[float, typer.Option(help="Share of Cepheids.")] = 0.00033,
+    measured_span: Annotated[
+        float, typer.Option(help="Days of the series that the recall was measured on.")
+    ] = 3.5,
+    paper_snr: Annotated[
+        float, typer.Option(help="A/σ₁ below which the paper's method finds nothing.")
+    ] = 1.7,
+    paper_accuracy: Annotated[
+        float, typer.Option(help="Share that the paper's method classifies rightly above.")
+    ] = 0.855,
     draws: Annotated[int, typer.Option(help="Stars drawn of each kind.")] = 4000,
     seed: Annotated[int, typer.Option(help="Of these draws.")] = 1,
     output: Annotated[
@@ -133,7 +144,8 @@ def survey_yield(
 ) -> None:
     """Estimate how many variables a survey finds: the paper's § 5, measured completeness.
 
-    Every assumption is an option; the defaults are the paper's.
+    Every assumption is an option; the defaults are the paper's. Beside the estimate stands what
+    the paper's completeness gives for the same stars, and what the paper itself says.
     """
     import json
 
@@ -153,6 +165,9 @@ def survey_yield(
         longest_binary=longest_binary,
         rr_lyrae=rr_lyrae,
         cepheids=cepheids,
+        measured_span=measured_span,
+        paper_snr=paper_snr,
+        paper_accuracy=paper_accuracy,
         draws=draws,
     )
     try:
