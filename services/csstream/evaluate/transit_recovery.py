@@ -105,7 +105,7 @@ def _round(
         injected[star] *= 1.0 - depth * scatter[star] * trapezoid(time, period, middle)
         facts[k] = period, events
     search = search_panel(prepare_panel(time, injected, error), settings)
-    best = search.boxes.frequencies[np.argmax(search.residue[chosen], axis=1)]
+    best = np.maximum(search.scores.frequency[chosen], 1e-9)
     return Recovered(
         np.full(len(chosen), depth), mag[chosen], facts[:, 1],
         search.fap[chosen], facts[:, 0], 1.0 / best,

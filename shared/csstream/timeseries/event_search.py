@@ -83,15 +83,13 @@ def single_events(time: Array, flux: Array, weight: Array) -> SingleEvents:
 
 def _edges(time: Array, durations: Array) -> Array:
     """Epochs where the level before, the box, the level after begin, and its end; (k, m, 4)."""
-    lengths = durations[:, None]
-    start = np.broadcast_to(np.arange(len(time)), (len(durations), len(time)))
-    places = (
-        np.searchsorted(time, time - BESIDE * lengths),
-        start,
-        np.searchsorted(time, time + lengths),
-        np.searchsorted(time, time + (1.0 + BESIDE) * lengths),
-    )
-    return np.ascontiguousarray(np.stack(places, axis=-1), np.int64)
+    edges = np.empty((len(durations), len(time), 4), np.int32)
+    for row, length in zip(edges, durations, strict=True):
+        row[:, 0] = np.searchsorted(time, time - BESIDE * length)
+        row[:, 1] = np.arange(len(time))
+        row[:, 2] = np.searchsorted(time, time + length)
+        row[:, 3] = np.searchsorted(time, time + (1.0 + BESIDE) * length)
+    return edges
 
 
 def _sums(values: Array) -> Array:
