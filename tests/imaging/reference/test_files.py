@@ -180,6 +180,8 @@ def test_a_changed_list_has_another_version(tmp_path, catalogue):
         ({"family": ""}, "bad_value"),
         ({"wcs": "CTYPE1  = 'RA---SIN'"}, "bad_plane"),
         ({"wcs": "nonsense" * 50}, "bad_plane"),
+        ({"wcs": "CTYPE1  = 'RA---TAB'".ljust(80) + "PV1_3   = 1E9".ljust(80)}, "bad_plane"),
+        ({"wcs": "CTYPE1  = 'RA---TAN-SIP'".ljust(80) + "A_ORDER = 99999"}, "bad_plane"),
     ],
 )
 def test_bad_metadata_is_refused(tmp_path, catalogue, change, reason):

@@ -25,6 +25,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from csstream.imaging.errors import FrameError
+from csstream.imaging.frames.fits_bounds import MAX_HDUS, check_headers, check_wcs
 from csstream.imaging.frames.fits_header import Keywords, read_keywords
 from csstream.imaging.frames.frame import Frame, FrameHeader, Mask, frame_from_array
 from csstream.imaging.psf.extension import check_psf_header, field_psf_from_extension
@@ -33,7 +34,6 @@ from csstream.instruments.instrument import Instrument
 
 MAX_BYTES = 2 * 1024**3  # of a file, before and after gzip
 MAX_PIXELS = 16384**2
-MAX_EXTENSIONS = 128
 MIN_SIDE = 16  # [pixel]
 IMAGE_AXES = {"", "PIXEL", "LINEAR", "X", "Y", "RAWX", "RAWY"}  # CTYPEs of a plain image
 NOT_IMAGES = {"PSF", "MASK", "ERR", "DQ", "WEIGHT", "VARIANCE"}  # EXTNAMEs
@@ -99,6 +99,7 @@ def _opened(path: Path) -> Iterator[Any]:
             # A truncated file is a warning to astropy; its data would be refused later anyway.
             warnings.simplefilter("ignore", AstropyWarning)
             warnings.simplefilter("ignore", RuntimeWarning)
+            check_headers(stream, path)
             with fits.open(stream, mode="readonly", memmap=False, lazy_load_hdus=True) as hdus:
                 yield hdus
     except FrameError:
@@ -149,7 +150,7 @@ def _check_first_card(card: bytes, path: Path) -> None:
 
 
 def _hdus(hdus: Any) -> Iterator[tuple[int, Any]]:
-    for index in range(MAX_EXTENSIONS):
+    for index in range(MAX_HDUS):
         try:
             yield index, hdus[index]
         except IndexError:
@@ -205,6 +206,7 @@ def _celestial(header: Any, hdus: Any, path: str | Path) -> tuple[Any, float | N
     if all(kind in IMAGE_AXES for kind in kinds):
         return None, None
     try:
+        check_wcs(header)
         wcs = WCS(header, fobj=hdus, naxis=2)
         celestial = bool(wcs.has_celestial)
         scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600.0 if celestial else math.nan

@@ -18,6 +18,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from csstream.imaging.frames.fits_bounds import check_wcs
 from csstream.imaging.reference.catalogue import COLUMNS, ReferenceCatalogue, ReferenceStarTable
 from csstream.imaging.reference.checks import CatalogueError, check_stars
 from csstream.imaging.reference.identity import plane_header, version_of
@@ -236,7 +237,9 @@ def _assembled(stars: ReferenceStarTable, facts: dict[str, Any], path: Path) -> 
 def _plane(cards: bytes, path: Path) -> Any:
     """Return the WCS of the reference plane, which is TAN and nothing else."""
     try:
-        plane = WCS(fits.Header.fromstring(cards.decode("ascii")), naxis=2)
+        header = fits.Header.fromstring(cards.decode("ascii"))
+        check_wcs(header)
+        plane = WCS(header, naxis=2)
         kinds = [str(kind)[5:] for kind in plane.wcs.ctype]
         scale = float(np.linalg.det(plane.pixel_scale_matrix))
     except Exception as error:  # wcslib and astropy raise almost anything on a bad header
