@@ -24,6 +24,7 @@ QUALITIES: Final = ("sap_quality", "quality")
 NAMES: Final = ("OBJECT", "LABEL", "KEPLERID", "TICID", "TARGETID")
 PLAIN: Final = ("time", "mag", "mag_err")  # of white-space columns without names
 ECSV_MARK: Final = b"# %ECSV"
+MAX_BYTES: Final = 16 * 1024**3  # of a file, and of what Parquet says that it unpacks to
 KINDS: Final = ("parquet", "ecsv", "fits", "csv")
 
 
@@ -32,10 +33,12 @@ def read_columns(path: Path, time_column: str) -> tuple[Columns, dict[str, str],
 
     The columns of one object are renamed to object_id, ``time_column``, flux and flux_err.
 
-    Raises TimeseriesError when the file is missing, has no known format or cannot be read.
+    Raises TimeseriesError when the file is missing, is too large, has no known format or cannot be
+    read.
     """
     if not path.is_file():
         raise TimeseriesError("missing_file", f"{path}: no such file")
+    _check_size(path, path.stat().st_size)
     kind = input_kind(path)
     try:
         if kind == "text":
@@ -44,11 +47,16 @@ def read_columns(path: Path, time_column: str) -> tuple[Columns, dict[str, str],
             columns, units, header = _read_arrow(path, kind)
         else:
             columns, units, header = _read_astropy(path, kind)
+        return _one_object(path, columns, units, header, time_column)
     except TimeseriesError:
         raise
     except Exception as error:  # five readers, each with its own exceptions
         raise TimeseriesError("unreadable", f"{path}: cannot be read as {kind}: {error}") from error
-    return _one_object(path, columns, units, header, time_column)
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > MAX_BYTES:
+        raise TimeseriesError("too_large", f"{path}: {size} bytes, more than {MAX_BYTES}")
 
 
 def _one_object(
@@ -142,7 +150,14 @@ def _read_arrow(path: Path, kind: str) -> tuple[Columns, dict[str, str], dict[st
     import pyarrow.csv
     import pyarrow.parquet
 
-    table = pyarrow.csv.read_csv(path) if kind == "csv" else pyarrow.parquet.read_table(path)
+    if kind == "parquet":
+        about = pyarrow.parquet.read_metadata(path)
+        _check_size(
+            path, sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
+        )
+        table = pyarrow.parquet.read_table(path)
+    else:
+        table = pyarrow.csv.read_csv(path)
     units = {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in table.schema}
     header = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     return {name: table[name].to_numpy() for name in table.column_names}, units, header

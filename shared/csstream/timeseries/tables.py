@@ -69,11 +69,11 @@ def read_curves(path: Path, time_column: str = TIME_COLUMN, band: str | None = N
     columns, units, scale = read_columns(path, time_column)
     if "band" in columns:
         columns = _of_band(path, columns, band)
-    ids = _column(path, columns, "object_id")
+    ids, named = _ids(path, columns)
     factor = _day_factor(path, time_column, units.get(time_column, ""))
     time = _number(path, columns, time_column) * factor
     flux, error = _flux(path, columns)
-    good = np.isfinite(time) & np.isfinite(flux) & np.isfinite(error) & (error > 0)
+    good = named & np.isfinite(time) & np.isfinite(flux) & np.isfinite(error) & (error > 0)
     if not good.any():
         raise TimeseriesError("no_rows", f"{path}: no row has a time, a flux and an error")
     return merge_repeats(CurveTable(ids[good], time[good], flux[good], error[good], scale))
@@ -195,6 +195,16 @@ def _column(path: Path, columns: dict[str, Array], name: str) -> Array:
             "missing_column", f"{path}: has no column {name!r}; it has {_names(columns)}"
         )
     return columns[name]
+
+
+def _ids(path: Path, columns: dict[str, Array]) -> tuple[Array, Array]:
+    """The objects' names, and which rows have one. Text comes as objects from Parquet."""
+    ids = _column(path, columns, "object_id")
+    if ids.ndim != 1 or (ids.dtype.kind == "O" and not all(isinstance(i, str) for i in ids)):
+        raise TimeseriesError(
+            "not_ids", f"{path}: column 'object_id' must hold numbers or text, in every row"
+        )
+    return ids, np.isfinite(ids) if ids.dtype.kind == "f" else np.ones(len(ids), bool)
 
 
 def _number(path: Path, columns: dict[str, Array], name: str) -> Array:
