@@ -93,6 +93,7 @@ class ListedFit:
     fit: FitResult
     psf: PixelPsf  # in the middle of the frame
     scale: float  # the list's electron/s of one electron of the frame
+    excess: float  # factor by which the frame's noise exceeds its photons'
     to_plane: Callable[[Float, Float], tuple[Float, Float]]  # pixels of the frame to the list's
 
 
@@ -113,7 +114,8 @@ def fit_listed(
             reference.wcs, *sky_positions(steps.wcs, *steps.alignment.undo(x, y))
         )
 
-    return ListedFit(steps.fit, steps.psf.central, change / frame.exposure_time, to_plane)
+    scale = change / frame.exposure_time
+    return ListedFit(steps.fit, steps.psf.central, scale, steps.excess.factor, to_plane)
 
 
 class _Listed:

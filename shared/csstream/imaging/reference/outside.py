@@ -66,7 +66,7 @@ def stars_beyond(
     for index in range(len(frames)):
         with suppress(FrameError):  # it was said before what is wrong with the frame
             own = fit_listed(frames[index], reference, nominal_psf=nominal_psf, settings=settings)
-            sums.add(own.fit, own.psf, own.scale, own.to_plane)
+            sums.add(own.fit, own.psf, own.scale, own.excess, own.to_plane)
     return sums.stars(shown(*sums.places()))
 
 
@@ -84,7 +84,9 @@ class EdgeSums:
         grid = (shape[0] + 2 * REACH, shape[1] + 2 * REACH)
         self.signal, self.weight = np.zeros(grid), np.zeros(grid)
 
-    def add(self, fit: FitResult, psf: PixelPsf, scale: float, to_plane: ToPlane) -> None:
+    def add(
+        self, fit: FitResult, psf: PixelPsf, scale: float, excess: float, to_plane: ToPlane
+    ) -> None:
         """Add a frame.
 
         Parameters
@@ -93,13 +95,15 @@ class EdgeSums:
             Of the list in the frame [electron].
         scale : float
             The list's electron/s of one electron of this frame.
+        excess : float
+            Factor by which the frame's noise exceeds its photons'.
         to_plane : callable
             Maps pixels of the frame to pixels of the plane.
         """
         for x, y, signal, weight in _strips(fit.residual, fit.weight, psf):
             i, j = self._cells(x, y, to_plane)
-            np.add.at(self.signal, (j, i), signal / scale)
-            np.add.at(self.weight, (j, i), weight / scale**2)
+            np.add.at(self.signal, (j, i), signal / (scale * excess**2))
+            np.add.at(self.weight, (j, i), weight / (scale * excess) ** 2)
 
     def places(self) -> tuple[Float, Float]:
         """Return the places that the sums tell of, (n,) each [pixel of the plane]."""
