@@ -171,3 +171,10 @@ def test_a_star_without_weights_has_no_box(rng):
     found = box_panel(time, rng.normal(size=(3, 50)), weight, np.linspace(0.3, 2.0, 20))
     assert np.all(found[1] == 0)
     assert np.all(found[[0, 2]] > 0)
+
+
+@pytest.mark.parametrize("stars", [1, 100])
+def test_a_series_too_short_for_any_period_has_no_box(rng, stars):
+    flux = rng.normal(0.0, 1.0, (stars, 30))
+    found = box_panel(np.linspace(0.0, 0.1, 30), flux, np.ones_like(flux), np.empty(0))
+    assert found.shape == (stars, 0)

@@ -113,7 +113,7 @@ def _star_by_star(
     """SR (n, k) of few stars, each folded by itself."""
     plan = (frequencies, boxes.bin_width, boxes.bins, np.array(boxes.widths), np.array(boxes.steps))
     best = np.zeros((len(product), len(frequencies)))
-    for star in range(len(product)):
+    for star in range(len(product) if len(frequencies) else 0):  # short series have none
         used = share[star] > 0
         values = product[star, used], share[star, used]
         kernels.boxes_of_star(time[used], *plan, least[star], *values, best[star])
