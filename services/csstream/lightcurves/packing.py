@@ -25,6 +25,7 @@ from csstream.contracts.errors import FatalError
 Array = npt.NDArray[Any]
 
 FORMAT: Final = 1
+_LARGEST: Final = 2**30  # [byte] of a column: 50,000 objects times 2,600 epochs of 8 bytes
 _LEVEL: Final = 1  # higher ones gain 1 % and take four times as long
 _START = struct.Struct("<BI")
 _COUNT = struct.Struct("<I")
@@ -78,11 +79,17 @@ def _unpack(value: bytes) -> tuple[bytes, list[Array]]:
     columns = []
     for _ in range(count):
         code, length, size = _COLUMN.unpack_from(value, place)
-        dtype = np.dtype("<" + code.decode("ascii"))
+        dtype = _dtype(code)
         packed = memoryview(value)[body : body + size]
         columns.append(_restored(codec, packed, dtype, length))
         place, body = place + _COLUMN.size, body + size
     return header, columns
+
+
+def _dtype(code: bytes) -> np.dtype[Any]:
+    if code[:1] not in (b"b", b"i", b"u", b"f") or code[1:] not in (b"1", b"2", b"4", b"8"):
+        raise ValueError(f"{code!r} is no type of a column")
+    return np.dtype("<" + code.decode("ascii"))
 
 
 def _shuffled(column: Array) -> bytes:
@@ -94,6 +101,8 @@ def _restored(codec: Any, packed: memoryview, dtype: np.dtype[Any], length: int)
     if length == 0:
         return np.empty(0, dtype)
     size = length * dtype.itemsize
+    if size > _LARGEST:
+        raise ValueError(f"a column of {size} bytes")
     planes = np.frombuffer(codec.decompress(packed, size, asbytes=True), np.uint8)
     column = np.empty(length, dtype)
     column.view(np.uint8).reshape(length, dtype.itemsize)[:] = planes.reshape(
