@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from csstream.evaluate.survey_looks import ObjectVerdicts
 from csstream.evaluate.survey_report import Part
@@ -62,7 +64,10 @@ def draw_periods(part: Part) -> Figure:
     for name in VARIABLE:
         of = stars.found & stars.scorable & (stars.kind == name)
         axes.plot(stars.period[of], stars.ratio[of], ".", color=COLOURS[name], label=name, ms=5)
-    axes.set(xscale="log", yscale="log", xlabel="true period [day]", ylabel="alerted over true")
+    axes.set(xscale="log", yscale="log", xlabel="true period [day]", ylabel="alerted over true",
+             ylim=(0.2, 5.0))  # fmt: skip
+    _plain_ticks(axes.xaxis, (0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
+    _plain_ticks(axes.yaxis, (0.25, 0.5, 1.0, 2.0, 4.0))
     for ratio in (0.5, 1.0, 2.0):
         axes.axhline(ratio, color=GREY, lw=0.8, ls=":", zorder=0)
     axes.legend(frameon=False, fontsize=9)
@@ -78,12 +83,13 @@ def draw_false(summary: dict[str, Any]) -> Figure:
     low = np.array([row["alerted"]["low"] for row in rows])
     high = np.array([row["alerted"]["high"] for row in rows])
     axes.vlines(middle, np.maximum(low, 1e-6), high, color=GREY, lw=4)
-    axes.plot(middle, np.maximum(value, 1e-6), "o", color=COLOURS["all"])
+    axes.plot(np.array(middle)[value > 0.0], value[value > 0.0], "o", color=COLOURS["all"])
     axes.axhline(2e-4, color=COLOURS["eclipsing"], lw=1, ls="--")
     for place, row in zip(middle, rows, strict=True):
         axes.annotate(
-            f"{row['alerted']['k']}/{row['alerted']['n']}", (place, 1.2e-6), ha="center", fontsize=8
-        )
+            f"{row['alerted']['k']} of {row['alerted']['n']}",
+            (place, 1.3 * row["alerted"]["high"]), ha="center", fontsize=8,
+        )  # fmt: skip
     axes.set(yscale="log", ylim=(1e-6, 1.0), xlabel="magnitude", ylabel="quiet stars alerted")
     return figure
 
@@ -155,6 +161,13 @@ def _folded(axes: Axes, curves: FieldCurves, row: int, period: float, colour: st
     bins = np.floor((phase + 0.5) * 50).astype(int)
     mean = [np.nanmedian(flux[bins == b]) if np.any(bins == b) else np.nan for b in range(50)]
     axes.plot((np.arange(50) + 0.5) / 50 - 0.5, mean, "-", lw=1.2, color=colour)
+
+
+def _plain_ticks(axis: Axis, places: tuple[float, ...]) -> None:
+    """Label a logarithmic axis at these places, as numbers without powers, and nowhere else."""
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:

@@ -12,7 +12,8 @@ import numpy as np
 from csstream.evaluate import survey_figures as figures
 from csstream.evaluate.detection import versions, write_json
 from csstream.evaluate.page import data_uri, number
-from csstream.evaluate.survey_report import JSON_NAME, Part, lines, summarise
+from csstream.evaluate.survey_report import JSON_NAME, Part, summarise
+from csstream.evaluate.survey_tables import described, overview, recalls
 
 PAGE_NAME: Final = "survey-report.html"
 
@@ -27,7 +28,7 @@ def write_report(folder: Path, parts: dict[str, Part], command: str) -> dict[str
     source = resources.files("csstream.evaluate").joinpath("templates/survey.html.j2")
     page = environment.from_string(source.read_text("utf-8")).render(
         content=content,
-        text="\n".join(lines(content)),
+        overview=overview(content["parts"]),
         sections=[_section(name, part, content) for name, part in parts.items()],
     )
     (folder / PAGE_NAME).write_text(page, encoding="utf-8")
@@ -39,22 +40,27 @@ def _section(name: str, part: Part, content: dict[str, Any]) -> dict[str, Any]:
     drawn: list[tuple[str, Any]] = []
     if summary["injected"] is not None:
         drawn += [
-            ("Recall against equation 5, of variables with two whole events; bars: 95 %.",
+            ("Recall against equation 5, of variables with two whole events; bars: 95 %",
              figures.draw_recall(summary["injected"])),
-            ("Alerted over true period; a binary may have half or twice its orbit.",
+            ("Alerted over true period; a binary may have half or twice its orbit",
              figures.draw_periods(part)),
         ]  # fmt: skip
     drawn += [
-        ("Quiet stars alerted at any look; bars: 95 %; dashed: what precision 0.99 needs.",
+        ("Quiet stars of the list alerted at any look; bars: 95 %; dashed: precision 0.99 needs it",
          figures.draw_false(summary["quiet"])),
-        ("Scatter of constant stars over the joint bound; dashed: the goal.",
+        ("Scatter of constant stars over the joint bound; dashed: the goal",
          figures.draw_scatter(part, np.random.default_rng(0))),
     ]  # fmt: skip
+    plots = [(text, data_uri(figure, dpi=90), False) for text, figure in drawn]
     gallery = figures.draw_gallery(part)
     if gallery is not None:
-        drawn.append(("Folded curves of the first field: missed and false ones first.", gallery))
+        text = "Folded curves of the first field, missed and false ones first: flux over phase"
+        plots.append((text, data_uri(gallery, dpi=90), True))
+    text = described(name, summary)
     return {
         "name": name,
-        "summary": summary,
-        "plots": [(text, data_uri(figure, dpi=90)) for text, figure in drawn],
+        "title": text.split(".")[0],
+        "described": text,
+        "recalls": list(recalls(summary["injected"])) if summary["injected"] else [],
+        "plots": plots,
     }
