@@ -262,17 +262,24 @@ def boxes_of_star(
     share: Array,
     best: Array,
 ) -> None:
-    """Largest SR² of all boxes of one star into ``best`` (k,)."""
+    """Largest SR² of all boxes of one star into ``best`` (k,), which holds zeros."""
     index = np.empty(time.shape[0], np.int64)
     running = np.empty((2, bins.max() + widths.max() + 1))
     for k in range(frequencies.shape[0]):
-        n_bins, found = bins[k], 0.0
-        sums = running[:, : n_bins + widths.max() + 1]
-        fold(time, frequencies[k], bin_width[k], n_bins, product, share, index, sums)
+        sums = running[:, : bins[k] + widths.max() + 1]
+        fold(time, frequencies[k], bin_width[k], bins[k], product, share, index, sums)
         for w in range(widths.shape[0]):
-            for b in range(0, n_bins, steps[w]):
-                dip = max(sums[0, b] - sums[0, b + widths[w]], 0.0)
-                held = sums[1, b + widths[w]] - sums[1, b]
-                value = dip * dip / (held * max(1.0 - held, LEAST_OUTSIDE))
-                found = max(found, value if held >= least else 0.0)
-        best[k] = found
+            found = _best_of_width(sums, bins[k], widths[w], steps[w], least)
+            best[k] = max(best[k], found)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc"})
+def _best_of_width(running: Array, n_bins: int, width: int, step: int, least: float) -> float:
+    """Largest SR² of the boxes of one width; compiled to vector code."""
+    found = 0.0
+    for b in range(0, n_bins, step):
+        dip = max(running[0, b] - running[0, b + width], 0.0)
+        held = running[1, b + width] - running[1, b]
+        value = dip * dip / max(held * max(1.0 - held, LEAST_OUTSIDE), 1e-30)
+        found = max(found, value if held >= least else 0.0)
+    return found
