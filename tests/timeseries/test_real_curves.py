@@ -34,7 +34,7 @@ def test_vartools_example(real_data):
 
 
 def test_vartools_published_spectrum(real_data):
-    """Figures that VARTOOLS publishes (its unit tests) of ``-BLS q 0.01 0.1 0.1 20.0 100000 200 … nobinnedrms``.
+    """What VARTOOLS' own tests print for ``-BLS q 0.01 0.1 0.1 20.0 100000 200 … nobinnedrms``.
 
     Its spectrum is ours with its 200 bins and all widths from 2 to 21 of them.
     """
