@@ -79,6 +79,8 @@ def test_the_command_judges_what_is_measured(run_folder):
     assert content["parts"]["b"]["fields"] == 1
     page = (run_folder / "survey-report.html").read_text()
     assert page.count("data:image/png") >= 4
+    assert "… of objects beside the list" in page
+    assert "1.2 cosmic rays per Mpx and second" in page
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,8 @@ def _folded(axes: Axes, curves: FieldCurves, row: int, period: float, colour: st
     zero = zero if np.isfinite(zero) else curves.time[0]
     phase = np.mod((curves.time - zero) / period + 0.5, 1.0) - 0.5
     axes.plot(phase, flux, ".", ms=1.5, color=GREY)
+    low, high = np.nanpercentile(flux, (0.3, 99.7))  # accidents may lie outside
+    axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
     bins = np.floor((phase + 0.5) * 50).astype(int)
     mean = [np.nanmedian(flux[bins == b]) if np.any(bins == b) else np.nan for b in range(50)]
     axes.plot((np.arange(50) + 0.5) / 50 - 0.5, mean, "-", lw=1.2, color=colour)

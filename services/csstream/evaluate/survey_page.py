@@ -46,7 +46,7 @@ def _section(name: str, part: Part, content: dict[str, Any]) -> dict[str, Any]:
              figures.draw_periods(part)),
         ]  # fmt: skip
     drawn += [
-        ("Quiet stars of the list alerted at any look; bars: 95 %; dashed: precision 0.99 needs it",
+        ("Quiet listed stars alerted at any look; dashed: as many as precision 0.99 allows",
          figures.draw_false(summary["quiet"])),
         ("Scatter of constant stars over the joint bound; dashed: the goal",
          figures.draw_scatter(part, np.random.default_rng(0))),

@@ -20,7 +20,7 @@ def described(name: str, part: dict[str, Any]) -> str:
     plan = part["plan"]
     orbit = "; a low orbit's gaps, sky and breathing" if plan["orbit"] else ""
     rays = plan["cosmic_rays"]
-    hits = f"cosmic rays at {float(rays):.2g} per pixel and second" if rays else "no cosmic rays"
+    hits = f"{1e6 * rays:g} cosmic rays per Mpx and second" if rays else "no cosmic rays"
     return (
         f"Part {name}: {MIX[plan['mix']]}{orbit}. "
         f"{_counted(part['fields'], 'field')} of {plan['size']}² pixels, "
@@ -57,7 +57,9 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.01 or value == 0.0 else f"{value:.1e}"
+    if value == 0.0:
+        return "0"
+    return f"{value:.3f}" if value >= 0.01 else f"{value:.1e}"
 
 
 def _numbers(injected: dict[str, Any]) -> Cell:
