@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.numerics.cholesky import forward
+
 Array = npt.NDArray[Any]
 
 MOST_HARMONICS = 8
+DEPENDENT = 1e-6  # of a term's weight: with less of its own it is left out
 NEWTON_STEPS = 4
 POINTS_PER_TERM = 4  # a harmonic needs this many points for each of its two terms
 
@@ -123,7 +126,7 @@ def reductions(time: Array, flux: Array, weight: Array, frequencies: Array, most
     for k in range(frequencies.shape[0]):
         _sums(time, flux, weight, frequencies[k], sums, right)
         _normal_matrix(sums, normal)
-        _forward(normal, right)
+        forward(normal, right, DEPENDENT, 0.0)
         total = 0.0
         for h in range(most):
             total += right[2 * h + 1] ** 2 + right[2 * h + 2] ** 2
@@ -191,24 +194,3 @@ def _normal_matrix(sums: Array, normal: Array) -> None:
                 normal[a, b] = 0.5 * (sums[1, up] - sums[1, down])
             else:
                 normal[a, b] = 0.5 * (sums[0, up] + sums[0, down])
-
-
-@njit(cache=True, nogil=True)
-def _forward(normal: Array, right: Array) -> None:
-    """Cholesky factor into ``normal`` and forward solution into ``right``, in place."""
-    for a in range(right.shape[0]):
-        for b in range(a):
-            for c in range(b):
-                normal[a, b] -= normal[a, c] * normal[b, c]
-            normal[a, b] = normal[a, b] / normal[b, b] if normal[b, b] > 0.0 else 0.0
-        diagonal = normal[a, a]
-        value = right[a]
-        for c in range(a):
-            diagonal -= normal[a, c] ** 2
-            value -= normal[a, c] * right[c]
-        if diagonal > 1e-6 * normal[a, a]:
-            normal[a, a] = np.sqrt(diagonal)
-            right[a] = value / normal[a, a]
-        else:
-            normal[a, a] = 0.0
-            right[a] = 0.0

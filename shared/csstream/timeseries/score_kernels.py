@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from csstream.numerics.cholesky import backward, forward
 from csstream.timeseries.dip_kernels import BINS, INNER, OUTER, best_dip, subtract_dip
 
 Array = npt.NDArray[Any]
@@ -142,28 +143,11 @@ def _normal_equations(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _solution(normal: Array, right: Array, terms: int) -> Array:
-    """Solve for the first terms by Cholesky; a term that adds nothing new gets 0."""
-    factor, value = np.zeros((terms, terms)), np.zeros(right.shape[0])
-    for k in range(terms):
-        for i in range(k):
-            rest = normal[k, i]
-            for j in range(i):
-                rest -= factor[k, j] * factor[i, j]
-            factor[k, i] = rest / factor[i, i] if factor[i, i] > 0.0 else 0.0
-        own = normal[k, k]
-        for j in range(k):
-            own -= factor[k, j] ** 2
-        factor[k, k] = np.sqrt(own) if own > DEGENERATE else 0.0
-    for k in range(terms):
-        rest = right[k]
-        for j in range(k):
-            rest -= factor[k, j] * value[j]
-        value[k] = rest / factor[k, k] if factor[k, k] > 0.0 else 0.0
-    for k in range(terms - 1, -1, -1):
-        rest = value[k]
-        for j in range(k + 1, terms):
-            rest -= factor[j, k] * value[j]
-        value[k] = rest / factor[k, k] if factor[k, k] > 0.0 else 0.0
+    """Solve for the first terms; a term that adds nothing new gets 0, as do the others."""
+    factor, value = normal[:terms, :terms].copy(), np.zeros(right.shape[0])
+    value[:terms] = right[:terms]
+    forward(factor, value[:terms], 0.0, DEGENERATE)
+    backward(factor, value[:terms])
     return value
 
 
