@@ -19,7 +19,7 @@ FAINT_SNR, BRIGHT_SNR = 30.0, 200.0
 LEAST_STARS = 10
 LEAST_EXCESS = 1.1  # of the pulls' width; the list's own errors are not known better
 SURE = 3.0  # [sigma] of the width beyond one
-MAD_ERROR = 1.17  # of 1.4826 MAD of a normal distribution, times the square root of twice n
+MAD_ERROR = 1.16  # relative error of 1.4826 MAD of n normal values, times the root of n
 LARGEST_SHARE = 0.5
 HALVINGS = 40
 
@@ -75,7 +75,7 @@ def _clear(width: float, stars: int) -> float:
     """Return the width of ``stars`` pulls, or one where they do not clearly say more."""
     if stars < LEAST_STARS:
         return 1.0
-    least = max(LEAST_EXCESS, 1.0 + SURE * MAD_ERROR / np.sqrt(2.0 * stars))
+    least = max(LEAST_EXCESS, 1.0 + SURE * MAD_ERROR / np.sqrt(stars))
     return width if width > least else 1.0
 
 
