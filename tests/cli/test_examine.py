@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow
 import pyarrow.csv
+import pyarrow.parquet
 import pytest
 from astropy.table import Table
 from typer.testing import CliRunner
@@ -112,3 +113,59 @@ def test_ending_of_the_result_is_checked_first(curves, tmp_path):
     done = _examine(curves, "-o", tmp_path / "out.txt", "--time-column", "bjd")
     assert done.exit_code == 1
     assert "must end in" in done.output
+
+
+def _spoilt(columns, spoil):
+    """Columns with the rows of object 3 spoilt; those of object 7 come first and stay."""
+    bad = np.flatnonzero(columns["object_id"] == 3)
+    columns = {name: values.copy() for name, values in columns.items()}
+    match spoil:
+        case "one epoch":
+            return {name: np.delete(values, bad[1:]) for name, values in columns.items()}
+        case "all times equal":
+            columns["bjd"][bad] = 2.5
+        case "duplicates":
+            return {name: np.append(values, values[bad]) for name, values in columns.items()}
+        case "unsorted":
+            order = np.random.default_rng(1).permutation(len(columns["bjd"]))
+            return {name: values[order] for name, values in columns.items()}
+        case (name, value):
+            columns[name][bad[::9]] = value
+    return columns
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        ("flux", np.nan), ("flux", np.inf), ("flux", 1e30), ("flux", -1e300), ("flux_err", np.nan),
+        ("flux_err", 0.0), ("flux_err", -1.0), ("flux_err", 1e-200), ("bjd", np.nan),
+        "one epoch", "all times equal", "duplicates", "unsorted",
+    ],
+)  # fmt: skip
+def test_spoilt_rows_of_one_object_leave_the_other_as_it_was(curves, tmp_path, spoil):
+    table = pyarrow.csv.read_csv(curves)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    results = []
+    for name, content in (("good", columns), ("spoilt", _spoilt(columns, spoil))):
+        path, out = tmp_path / f"{name}.parquet", tmp_path / f"{name}-out.ecsv"
+        pyarrow.parquet.write_table(pyarrow.table(content), path)
+        done = _examine(path, "-o", out, "--time-column", "bjd", "--classifier", "rules")
+        assert done.exit_code == 0, done.output
+        rows = Table.read(out)
+        results.append({row["object_id"]: row for row in rows})
+    good, spoilt = results
+    assert spoilt[7]["period"] == pytest.approx(good[7]["period"], rel=1e-6)
+    assert spoilt[7]["fap"] == pytest.approx(good[7]["fap"], rel=1e-3)
+    assert not spoilt[3]["crossed"]
+
+
+@pytest.mark.parametrize(("column", "value"), [("flux", np.nan), ("flux_err", 0.0)])
+def test_a_table_without_a_usable_row_is_named(curves, tmp_path, column, value):
+    table = pyarrow.csv.read_csv(curves)
+    columns = {name: table[name].to_numpy().copy() for name in table.column_names}
+    columns[column][:] = value
+    path = tmp_path / "none.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    done = _examine(path, "-o", tmp_path / "out.csv", "--time-column", "bjd")
+    assert done.exit_code == 1
+    assert "no row has a time, a flux and an error" in done.output
