@@ -46,9 +46,9 @@ def test_a_transit_in_a_long_series_is_found(rng, work):
     result = examine_panel(time, flux[None], np.full((1, EPOCHS), 0.02), settings)
     assert result.period[0] == pytest.approx(PERIOD, rel=1e-5)
     assert result.depth[0] == pytest.approx(0.01, rel=0.1)
-    assert result.n_epochs[0] == EPOCHS
+    assert result.n_epochs[0] > 0.999 * EPOCHS  # a few brightenings are dropped
     assert result.fap[0] < 1e-10
-    assert work["boxes"] < 2500 * EPOCHS
+    assert work["boxes"] < 2000 * EPOCHS
     assert work["sums"] < 6 * (EPOCHS + 2000)
 
 
