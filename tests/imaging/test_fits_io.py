@@ -233,53 +233,6 @@ def test_a_declared_size_is_not_believed(tmp_path, any_instrument):
     refused(path, any_instrument, "too_large", "2000000")
 
 
-def card(name, value):
-    return f"{name:8}= {value:>20}".ljust(80)
-
-
-def blocks(*cards):
-    return ("".join(cards) + "END".ljust(80)).ljust(2880).encode()
-
-
-PLAIN = blocks(card("SIMPLE", "T"), card("BITPIX", 8), card("NAXIS", 0))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        blocks(card("SIMPLE", "T"), card("BITPIX", 8), card("NAXIS", 30_000_000)),
-        PLAIN + blocks("XTENSION= 'IMAGE   '".ljust(80), card("BITPIX", 8), card("NAXIS", 10**9)),
-        PLAIN
-        + blocks(
-            "XTENSION= 'BINTABLE'".ljust(80),
-            card("BITPIX", 8), card("NAXIS", 2), card("NAXIS1", 8), card("NAXIS2", 1),
-            card("PCOUNT", 0), card("GCOUNT", 1), card("TFIELDS", 10**9),
-        ),
-    ],
-    ids=["axes", "axes of an extension", "columns"],
-)  # fmt: skip
-@pytest.mark.timeout(20)
-def test_a_billion_axes_or_columns_are_not_counted(tmp_path, any_instrument, content):
-    path = tmp_path / "many.fits"
-    path.write_bytes(content)
-    refused(path, any_instrument, "too_large", "more than")
-
-
-@pytest.mark.parametrize(
-    "keywords",
-    [
-        {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 100_000, "B_ORDER": 2},
-        {"CTYPE1": "RA---TAB", "PS1_0": "WCS", "PS1_1": "X", "PV1_3": 1e9},
-        {"WCSAXESA": 3000},
-        {"WCSAXES": -3},
-    ],
-    ids=["polynomial", "table", "axes", "negative axes"],
-)
-@pytest.mark.timeout(20)
-def test_a_wcs_without_end_is_refused(write_fits, any_instrument, keywords):
-    refused(write_fits(ramp(), **tan_keywords(**keywords)), any_instrument, "bad_wcs", "WCS")
-
-
 def test_missing_file(tmp_path, any_instrument):
     refused(tmp_path / "none.fits", any_instrument, "missing_file")
 

@@ -11,7 +11,10 @@ import typer
 from csstream.cli.scenes import Optics, parse_shape, scene_settings
 
 app = typer.Typer(
-    help="Simulate what a telescope would see.", no_args_is_help=True, add_completion=False
+    help="Simulate what a telescope would see.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
