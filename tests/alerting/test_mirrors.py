@@ -181,3 +181,10 @@ def test_a_single_event_is_not_lost_to_its_own_mirror(two, made):
     judgement = two(2, crossed=(), result=result, previous=first.decision.examination)
     assert judgement.decision.reason == ("single_event", "", "")
     assert judgement.mirrors(made.first_id).tolist() == [made.first_id + 1]
+
+
+def test_minima_are_compared_whatever_the_class_says(two, made):
+    result = made.result(crossed=(0, 1), kind=np.array([PULSATING, ECLIPSING, 0], np.uint8))
+    result = dataclasses.replace(result, t0=result.t0 + np.array([0.12, 0.0, 0.0]))  # its maximum
+    judgement = two(1, crossed=(0, 1), result=result)
+    assert judgement.mirrors(made.first_id).tolist() == [made.first_id + 1]

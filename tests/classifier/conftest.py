@@ -19,7 +19,7 @@ def make_examiner(search, rules=None):
     return Examiner(search=search, rules=rules or AlertRules(), versions=VERSIONS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made():
     """The builders above: ``made.panel``, ``made.result``, ``made.dips``, ``made.examiner``."""
     return SimpleNamespace(

@@ -56,6 +56,7 @@ def make_result(objects=3, crossed=(), **columns):
     ) | {
         "kind": kind,
         "t0": 60000.0 + number,
+        "dip_t0": 60000.0 + number,
         "snr_bls": np.where(rows, 30.0, 3.0),
         "snr_pink": 20.0 * number,
         "sde": np.full(objects, 5.0),

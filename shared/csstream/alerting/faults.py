@@ -45,11 +45,16 @@ def faulty_events(
     rows = np.flatnonzero(asked | witness)
     single = ~result.crossed[rows] | ~np.isfinite(result.period[rows])
 
-    def of(name: str) -> Array:
-        one, many = getattr(result, f"single_{name}"), getattr(result, name)
+    def of(one: Array, many: Array) -> Array:
         return np.asarray(np.where(single, one[rows], many[rows]), np.float64)
 
-    swing = np.nan_to_num(of("depth") * mean_level(flux[rows]))
-    period = np.where(single, np.nan, result.period[rows])
-    faulty[rows] = shared_events(time, period, of("t0"), of("duration"), swing, rules.stars)
+    depth = of(result.single_depth, result.depth)
+    faulty[rows] = shared_events(
+        time,
+        np.where(single, np.nan, result.period[rows]),
+        of(result.single_t0, result.dip_t0),
+        of(result.single_duration, result.duration),
+        np.nan_to_num(depth * mean_level(flux[rows])),
+        rules.stars,
+    )
     return faulty & asked

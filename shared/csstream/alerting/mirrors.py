@@ -51,7 +51,7 @@ class Swings:
     kind: Array  # uint8, code in KINDS
     period: Array  # float64 [day]; nan: a single event
     period_err: Array  # float64 [day]
-    t0: Array  # float64 [day]
+    t0: Array  # float64 [day] of a minimum, of pulsating stars too
     width: Array  # float64 [day] duration of the event; nan: smooth
     swing: Array  # float64, in the unit of the curves: depth times mean flux
 
@@ -85,7 +85,7 @@ def swings_of(
         kind=np.asarray(result.kind, np.uint8),
         period=np.asarray(result.period, np.float64),
         period_err=np.asarray(result.period_err, np.float64),
-        t0=np.asarray(result.t0, np.float64),
+        t0=np.asarray(result.dip_t0, np.float64),
         width=np.asarray(result.duration, np.float64),
         swing=np.where(varies | result.crossed, result.depth * mean_level(flux), np.nan),
     )

@@ -79,6 +79,7 @@ def with_single_events(
         "period": np.nan,
         "period_err": np.nan,
         "t0": result.single_t0,
+        "dip_t0": result.single_t0,
         "t0_err": duration * np.hypot(MIDDLE_ERROR / snr, STEP_ERROR),
         "duration": duration,
         "duration_err": LENGTH_ERROR * duration,

@@ -3,9 +3,10 @@
 The search finds the strongest dip (``event_search``); here the dip is taken away, and what averages
 of the rest scatter beyond white noise says by how much correlated noise widens the depth
 (``noise_growth``), as for the periodic scores. The chance that noise gives such a dip somewhere in
-the curve is that of one box in as many places as there are, the span over the duration: each unit
-of log duration gets the same share of the false alarms. Counted on measured curves of constant
-stars, that is what all looks at a star together give (docs/alerts.md).
+the curve is that of one box in as many places as there are, the span over the duration, times the
+range of log duration that was tried: each unit of it gets the same share of the false alarms.
+Counted on measured curves of constant stars, that is what all looks at a star together give
+(docs/alerts.md).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from csstream.timeseries.event_search import BESIDE, SingleEvents
+from csstream.timeseries.event_search import BESIDE, SingleEvents, event_durations
 from csstream.timeseries.noise_growth import AVERAGES, growth_of
 from csstream.timeseries.score_kernels import average_growth
 from csstream.timeseries.scores import box_score
@@ -60,10 +61,16 @@ def score_events(time: Array, flux: Array, weight: Array, events: SingleEvents) 
     duration = np.where(known, events.duration, lengths[0])
     wider = growth_of(growth, lengths, duration)
     white = np.where(known, found[:, 0], 0.0)
-    score = box_score(white, wider, np.maximum(span / duration, 1.0))
+    score = box_score(white, wider, np.maximum(_log_range(time) * span / duration, 1.0))
     fap = np.where(known & (white > 0.0), 10.0**-score, 1.0)
     snr = white / np.sqrt(wider.value)
     return EventScores(np.maximum(snr, 0.0), fap, found[:, 1], found[:, 2])
+
+
+def _log_range(time: Array) -> float:
+    """Logarithm of the longest over the shortest duration that is tried, at least 1."""
+    durations = event_durations(time)
+    return max(float(np.log(durations[-1] / durations[0])), 1.0) if len(durations) else 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -38,6 +38,7 @@ class ExaminationResult:
     period_err: Array  # (n,) float64 [day]
     t0: Array  # (n,) float64 [day], scale of the input
     t0_err: Array  # (n,) float64 [day]
+    dip_t0: Array  # (n,) float64 [day]: the first minimum, of whatever kind; the views' centre
     duration: Array  # (n,) float64 [day]
     duration_err: Array  # (n,) float64 [day]
     depth: Array  # (n,) float64, relative flux
@@ -148,6 +149,7 @@ def _row(look: Look, kind: int, search: Search | None, panel: PreparedPanel) -> 
         "period": look.period,
         "period_err": look.period_err,
         "t0": first,
+        "dip_t0": first_event(look.centre + origin, look.period, float(panel.time[0])),
         "t0_err": float(np.hypot(mid_err, (first - origin - mid) / look.period * look.period_err)),
         "duration": np.nan if smooth else look.width,
         "duration_err": np.nan if smooth else trapezoid.duration_err * look.red_factor,
