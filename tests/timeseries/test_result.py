@@ -10,7 +10,7 @@ from csstream.timeseries.result import least_probability
 from csstream.timeseries.settings import ExamineSettings
 
 SETTINGS = ExamineSettings()
-DOUBTFUL = 0.6  # chance that a star varies, by a network that has not seen its like
+DOUBTFUL = 0.8  # chance that a star varies, by a network that has not seen its like
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ class ClassifierSettings(ServiceSettings):
         default=SCIENCE.sure_fap,
         ge=0,
         le=1,
-        description="false-alarm probability from which a probability of 0.5 is enough; 0: never",
+        description="false-alarm probability from which a probability of 0.75 is enough; 0: never",
     )
     min_epochs: int = Field(default=SCIENCE.minimal_epochs, ge=3, description="of a curve")
     min_period: float | None = Field(

@@ -49,5 +49,5 @@ class ExamineSettings:
     sure_fap: float = (
         1e-6  # from here on noise is ruled out, and the network asked for less; 0: never
     )
-    sure_probability: float = 0.5  # that is asked for then
+    sure_probability: float = 0.75  # that is asked for then: stars cut by an edge get up to 0.72
     day_window: float = 0.3  # spectral window at 1/day above which daily periods are refused
