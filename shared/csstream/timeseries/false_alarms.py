@@ -119,8 +119,10 @@ def better_of(box: Array, wave: Array) -> Array:
     """Log10 of the smaller of two probabilities, each over its search's share of the false alarms.
 
     Boxes get :data:`BOX_SHARE` of them: a transit needs every one, of sinusoids few are that faint.
+    Not above 0.
     """
-    return np.asarray(np.minimum(box - np.log10(BOX_SHARE), wave - np.log10(1.0 - BOX_SHARE)))
+    both = np.minimum(box - np.log10(BOX_SHARE), wave - np.log10(1.0 - BOX_SHARE))
+    return np.asarray(np.minimum(both, 0.0))
 
 
 def log10_tail(table: NullTable, tail: Tail, score: Array, epochs: Array, growth: Growth) -> Array:
