@@ -14,7 +14,7 @@ class Clock:
 
 def test_a_join_under_way_is_timed_until_it_is_answered() -> None:
     clock = Clock()
-    membership = Membership(clock)
+    membership = Membership(clock=clock)
     assert membership.outside_for() == 0.0
     membership.leave()
     clock.now += 30.0
@@ -26,7 +26,7 @@ def test_a_join_under_way_is_timed_until_it_is_answered() -> None:
 
 def test_a_rebalance_that_never_ends_shows_even_without_partitions() -> None:
     clock = Clock()
-    membership = Membership(clock)
+    membership = Membership(clock=clock)
     membership.on_partitions_assigned([])
     membership.on_partitions_revoked([])
     clock.now += 91.0

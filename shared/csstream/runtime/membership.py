@@ -16,12 +16,22 @@ class Membership(ConsumerRebalanceListener):
     """Partitions that went and came, in that order, and since when we belong to no group.
 
     The coordinator calls in its own thread or within a poll; the loop acts on it later. A member
-    without partitions is one all the same: it stands by. One whose join is never answered is
-    not; that was seen with a fresh broker on a busy machine.
+    without partitions is one all the same: it stands by. One whose join is never answered is not.
+
+    ``insist`` is called when a join begins: let the coordinator not forget it. kafka-python
+    3.0.12 begins one where topics seem to have changed, and asks again at each poll whether they
+    have. If they are as before by then (a fresh broker tells of its topics in pieces), it never
+    takes the answer, and its member belongs to no group for ever. (KAFKA-9815 was the same in the
+    Java client.)
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        insist: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lock = threading.Lock()
+        self._insist = insist
         self._queue: list[tuple[bool, Partitions]] = []
         self._clock = clock
         self._outside_since: float | None = None
@@ -50,6 +60,7 @@ class Membership(ConsumerRebalanceListener):
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """A rebalance begins: kafka-python says so before each join, whatever we held."""
+        self._insist()
         self.leave()
         if revoked:
             with self._lock:

@@ -79,7 +79,7 @@ class Worker:
         self._on_revoked = on_revoked or (lambda partitions: None)
         self._health = health or Health()
         self._commit_when = commit_when or (lambda message: True)
-        self._changes = Membership()
+        self._changes = Membership(lambda: consumer._coordinator.request_rejoin())
         self._lag_at = 0.0
         self._log = get_logger(stage)
 
