@@ -22,7 +22,10 @@ from csstream.runtime.letterbox import Letter, read_letter, read_letters, replay
 from csstream.runtime.settings import ServiceSettings
 
 app = typer.Typer(
-    help="List, show and replay dead letters.", no_args_is_help=True, add_completion=False
+    help="List, show and replay dead letters.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 Stage = Annotated[

@@ -13,7 +13,10 @@ from csstream.cli.evaluate_significance import significance
 from csstream.cli.evaluate_survey import survey, survey_yield
 
 app = typer.Typer(
-    help="Compare measurements with known truth.", no_args_is_help=True, add_completion=False
+    help="Compare measurements with known truth.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 app.command()(classification)

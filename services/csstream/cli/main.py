@@ -39,7 +39,7 @@ def load_command(name: str) -> Any:
     module_name, attribute = target.split(":")
     found: Any = getattr(importlib.import_module(module_name), attribute)
     if not isinstance(found, typer.Typer):
-        function, found = found, typer.Typer(add_completion=False)
+        function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
         found.command(name=name)(function)
     command = typer.main.get_command(found)
     command.name = name

@@ -14,7 +14,10 @@ from csstream.runtime.kafka import make_admin
 from csstream.runtime.settings import ServiceSettings
 
 app = typer.Typer(
-    help="Create and check the Kafka topics.", no_args_is_help=True, add_completion=False
+    help="Create and check the Kafka topics.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 Partitions = Annotated[

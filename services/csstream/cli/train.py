@@ -15,7 +15,12 @@ from csstream.cli.train_classifier import classifier
 if TYPE_CHECKING:
     from csstream.instruments.instrument import Instrument
 
-app = typer.Typer(help="Train the networks.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Train the networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 app.command()(classifier)
 
 
