@@ -159,7 +159,7 @@ def fit_table(records: NullRecords, verified: float, note: str) -> NullTable:
         log10_tail(table, wave, records.wave, records.epochs, records.growth("wave")),
     )
     cells = _by_cell(smaller, _nearest(DOUBT_NODES, records.wave_doubt), len(DOUBT_NODES))
-    chosen = [_enough(cells, d) for d in range(len(cells))]
+    chosen = [_enough(cells, d, smaller) for d in range(len(cells))]
     return replace(table, pair=np.log10([[np.mean(c <= p) for p in LOG10_P] for c in chosen]))
 
 
@@ -179,18 +179,16 @@ def _tail(records: NullRecords, name: str) -> Tail:
     knots, slope = np.zeros((*shape, len(LOG10_P))), np.ones(shape)
     usual = _mean_excess(score, np.empty(0))
     for i, d in np.ndindex(*shape):
-        chosen = _enough(cells[i * shape[1] : (i + 1) * shape[1]], d)
+        chosen = _enough(cells[i * shape[1] : (i + 1) * shape[1]], d, score)
         knots[i, d] = np.quantile(chosen, 1.0 - 10.0**LOG10_P)
         slope[i, d] = 1.0 / (np.log(10.0) * _mean_excess(chosen, np.full(TAIL_PRIOR, usual)))
     return Tail(np.maximum.accumulate(knots, axis=-1), slope)
 
 
-def _enough(cells: list[Array], wanted: int) -> Array:
-    """The wanted cell, or the nearest that holds enough curves; the fullest where none does."""
+def _enough(cells: list[Array], wanted: int, all_of_them: Array) -> Array:
+    """The wanted cell, or the nearest that holds enough curves; all where none does."""
     full = [k for k, cell in enumerate(cells) if len(cell) >= FEWEST]
-    if not full:
-        return max(cells, key=len)
-    return cells[min(full, key=lambda k: abs(k - wanted))]
+    return cells[min(full, key=lambda k: abs(k - wanted))] if full else all_of_them
 
 
 def _mean_excess(score: Array, prior: Array) -> float:
