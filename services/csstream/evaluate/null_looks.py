@@ -74,7 +74,7 @@ def _save(path: Path, looks: LookRecords) -> None:
 
 def look_again_at_chunk(seed: int, chunk: int) -> LookRecords:
     """Draw the panels of one chunk and look at them as they grow."""
-    parts: list[dict[str, Array]] = []
+    parts: list[LookRecords] = []
     for panel in range(chunk * CHUNK_PANELS, (chunk + 1) * CHUNK_PANELS):
         drawn = draw_panel(np.random.default_rng([seed, STREAM, panel]))
         parts.extend(_looks_at(drawn, panel, chunk))
