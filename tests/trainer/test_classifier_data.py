@@ -12,7 +12,14 @@ from csstream.trainer import classifier_data, classifier_noise, classifier_store
 from csstream.trainer.classifier_canvas import MOST_STARS, PARTS, PLACES, correlated, part_of
 from csstream.trainer.classifier_negatives import NEGATIVES
 from csstream.trainer.classifier_noise import SimulatedNoise
-from csstream.trainer.classifier_stars import LABEL, ORIGINS, SHARES, Rotator, draw_stars
+from csstream.trainer.classifier_stars import (
+    DEEPEST,
+    LABEL,
+    ORIGINS,
+    SHARES,
+    Rotator,
+    draw_stars,
+)
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +133,15 @@ def test_only_binaries_and_rotators_may_have_a_multiple_of_their_period():
     assert right(1.009, star, 50.0)
     assert not right(1.02, star, 50.0)
     assert right(1.02, star, 3.0)  # still in phase after three cycles
+
+
+def test_transits_may_be_deep_for_a_faint_star_and_rare(canvas):
+    rng = np.random.default_rng(7)
+    stars = [s for _ in range(6) for s in draw_stars(rng, canvas) if s.origin == "transit"]
+    depth = np.array([1.0 - s.factor.min() for s in stars])
+    assert np.all(depth < DEEPEST + 0.01)
+    assert np.count_nonzero(depth > 0.06) > 5  # deeper than a planet makes it
+    span = np.ptp(canvas.time)
+    periods = np.array([s.shape.period for s in stars])
+    assert np.any(periods > 0.5 * span)
+    assert periods.max() < span

@@ -49,8 +49,12 @@ HOPELESS = 6.0  # signal-to-noise of a folded transit below which none is drawn,
 TRANSIT_DUTY = 0.06  # typical share of the time in transit
 TRIES = 6
 LONGEST = 60.0  # [day]
-FAINT_SHARE = 0.5  # of the variables are thinned to an amplitude near the noise
-FAINT_RANGE = (0.7, 12.0)  # amplitude over the error of one epoch that they are thinned to
+LEAST_CYCLES: Final = {"transit": 1.05, "eclipsing": 1.05}  # two events can still be whole
+LEAST_SMOOTH_CYCLES = 2.0
+LEAST_SCRAMBLED_CYCLES = 5.0  # any two events have a period
+FAINT_SHARE = 0.5  # of the variables are brought to an amplitude near the noise
+FAINT_RANGE = (0.7, 12.0)  # amplitude over the error of one epoch that they are brought to
+DEEPEST = 0.25  # dip that a star's dark companion may be made to have
 TYPE_KNOWN = 0.3  # of the stars have a known spectral type
 LETTERS = "OBAFGKM"
 TYPES_OF: Final = {"pulsating": "AFG", "rotating": "GKM", "flare": "KM"}
@@ -63,7 +67,7 @@ class Star:
     origin: str
     factor: Array
     shape: Shape | None = None  # None: not periodic
-    share: float = 1.0  # of the variable's light in the curve
+    share: float = 1.0  # of the variable's light in the curve; above 1: a larger companion
     spectral_type: float = float("nan")  # 0 (O) … 6 (M); NaN: not known
 
     @property
@@ -118,7 +122,7 @@ def _draw_star(rng: np.random.Generator, origin: str, canvas: Canvas, row: int) 
     sigma = float(canvas.sigma[row])
     if origin in LABEL:
         shape = draw_shape(rng, origin, canvas.time, sigma, kind)
-        share = _share(rng, shape, sigma)
+        share = _share(rng, origin, shape, sigma)
         factor = thinned(shape(canvas.time), share)
         return Star(origin, factor, shape, share, code)
     if origin in ("inverted", "scrambled", "single"):
@@ -138,12 +142,18 @@ def _draw_type(rng: np.random.Generator, origin: str) -> tuple[SpectralType, flo
 
 
 def draw_shape(
-    rng: np.random.Generator, origin: str, time: Array, sigma: float, kind: SpectralType
+    rng: np.random.Generator,
+    origin: str,
+    time: Array,
+    sigma: float,
+    kind: SpectralType,
+    least_cycles: float = 0.0,
 ) -> Shape:
     """A periodic star whose period can be found in these times."""
     span, gap = float(np.ptp(time)), float(np.median(np.diff(time)))
     low = max(0.22, 2.2 * gap if gap < 0.5 else 0.22)
-    high = min(max(span / 2.0, 1.2 * low), LONGEST)
+    cycles = max(LEAST_CYCLES.get(origin, LEAST_SMOOTH_CYCLES), least_cycles)
+    high = min(max(span / cycles, 1.2 * low), LONGEST)
     period = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     start = float(time[0])
     if origin == "transit":
@@ -193,12 +203,19 @@ def _rotator(rng: np.random.Generator, period: float, start: float) -> Rotator:
     )
 
 
-def _share(rng: np.random.Generator, shape: Shape, sigma: float) -> float:
-    """Share of the variable's light: less than 1 for blends and for amplitudes near the noise."""
+def _share(rng: np.random.Generator, origin: str, shape: Shape, sigma: float) -> float:
+    """Share of the variable's light: less than 1 for blends and for amplitudes near the noise.
+
+    A transit may be deepened too, as by a brown dwarf or a cool star before a small one. Else a
+    faint star's dips would all be shallow for its noise, and a network that knows depth and noise
+    would doubt the deep ones.
+    """
     share = rng.uniform(0.1, 1.0) if rng.uniform() < 0.2 else 1.0
     if rng.uniform() < FAINT_SHARE:
         low, high = FAINT_RANGE
         wanted = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * sigma
+        if origin == "transit":
+            return min(wanted, DEEPEST) / max(shape.depth, 1e-9)
         share = min(share, wanted / max(shape.depth, 1e-9))
     return share
 
@@ -213,8 +230,10 @@ def _broken(
     rng: np.random.Generator, origin: str, canvas: Canvas, sigma: float, kind: SpectralType
 ) -> Array:
     """Eclipses that are no periodic star: upside down, out of order in time, or only one."""
-    shape = draw_shape(rng, str(rng.choice(["transit", "eclipsing"])), canvas.time, sigma, kind)
-    factor = thinned(shape(canvas.time), _share(rng, shape, sigma))
+    eclipse = str(rng.choice(["transit", "eclipsing"]))
+    cycles = LEAST_SCRAMBLED_CYCLES if origin == "scrambled" else 0.0
+    shape = draw_shape(rng, eclipse, canvas.time, sigma, kind, cycles)
+    factor = thinned(shape(canvas.time), _share(rng, eclipse, shape, sigma))
     if origin == "inverted":
         return np.asarray(np.maximum(2.0 - factor, 0.05))
     if origin == "scrambled":
