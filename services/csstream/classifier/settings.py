@@ -26,12 +26,6 @@ class ClassifierSettings(ServiceSettings):
     min_probability: float = Field(
         default=SCIENCE.probability, ge=0, le=1, description="of a variable"
     )
-    sure_fap: float = Field(
-        default=SCIENCE.sure_fap,
-        ge=0,
-        le=1,
-        description="false-alarm probability from which a probability of 0.75 is enough; 0: never",
-    )
     min_epochs: int = Field(default=SCIENCE.minimal_epochs, ge=3, description="of a curve")
     min_period: float | None = Field(
         default=SCIENCE.shortest_period, gt=0, description="[day] searched; none: from the sampling"
@@ -59,7 +53,6 @@ class ClassifierSettings(ServiceSettings):
             fap=self.max_fap,
             snr=self.min_snr,
             probability=self.min_probability,
-            sure_fap=self.sure_fap,
             minimal_epochs=self.min_epochs,
             shortest_period=self.min_period,
             longest_period=self.max_period,

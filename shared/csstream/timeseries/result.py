@@ -86,8 +86,7 @@ def assemble(
     for (row, look), chances in zip(looks.items(), probabilities, strict=True):
         variable, fap = 1.0 - chances[0], float(columns["fap"][row])
         kind = 1 + int(np.argmax(chances[1:]))
-        enough = variable >= least_probability(fap, settings)
-        crossed[row] = enough and passes(look, kind, fap, settings)
+        crossed[row] = variable >= settings.probability and passes(look, kind, fap, settings)
         columns["kind"][row] = kind if variable >= 0.5 else 0
         columns["probabilities"][row] = chances
         columns["shortlisted"][row] = True
@@ -96,17 +95,6 @@ def assemble(
     if search is not None:
         columns["crossed"] &= ~daily_alias(panel.time, columns["period"], settings.day_window)
     return ExaminationResult(**columns)
-
-
-def least_probability(fap: float, settings: ExamineSettings) -> float:
-    """Return what the network must say at least of a star's being variable, given its fap.
-
-    The network has seen few deep transits with two events among faint stars and doubts them; where
-    noise is ruled out, its part is to know what varies and does not repeat.
-    """
-    if fap <= settings.sure_fap:
-        return min(settings.probability, settings.sure_probability)
-    return settings.probability
 
 
 def passes(look: Look, kind: int, fap: float, settings: ExamineSettings) -> bool:

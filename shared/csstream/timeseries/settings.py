@@ -46,8 +46,4 @@ class ExamineSettings:
     minimal_coverage: float = 0.5  # of the phases of a smooth variable
     snr_amplitude: float = 0.5
     probability: float = 0.9  # that the star is variable, by the network
-    sure_fap: float = (
-        1e-6  # from here on noise is ruled out, and the network asked for less; 0: never
-    )
-    sure_probability: float = 0.75  # that is asked for then: stars cut by an edge get up to 0.72
     day_window: float = 0.3  # spectral window at 1/day above which daily periods are refused
