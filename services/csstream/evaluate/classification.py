@@ -78,15 +78,15 @@ def lines(content: Summary) -> list[str]:
     """Return the report for a terminal."""
     prevalence = f"{content['prevalence']:.2%} [95 %]"
     text = [
-        f"{'':38}{'recall S/N ≥ 2':>24}{'false-positive rate':>26}{'precision at':>24}",
-        f"{'':38}{'[95 %]':>24}{'[95 %]':>26}{prevalence:>24}",
+        f"{'':48}{'recall S/N ≥ 2':>24}{'false-positive rate':>26}{'precision at':>24}",
+        f"{'':48}{'[95 %]':>24}{'[95 %]':>26}{prevalence:>24}",
     ]
     for arm in content["arms"].values():
         for name in ("classified", "alerted"):
             judged = arm[name]
             row = judged["by_limit"][-1]
             text.append(
-                f"{arm['title'][:26]:27}{name:11}"
+                f"{arm['title'][:36]:37}{name:11}"
                 f"{_with_limits(row['recall'], 3):>24}"
                 f"{_with_limits(judged['false_positives'], 5):>26}"
                 f"{_with_limits(row['precision'], 3):>24}"
