@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import binary_erosion, binary_fill_holes, maximum_filter
 from scipy.signal import correlate2d
 
 from csstream.imaging.errors import FrameError
@@ -31,6 +31,7 @@ REACH = 12  # [pixel] beyond a frame's edge
 DEPTH = 6  # [pixel] of the frame that is looked at along its edge
 LEAST_SNR = 6.0
 APART = 4  # [pixel] between two finds: the wings do not tell stars closer than this apart
+BORDER = 2  # [pixel] at the end of the reach where no find is believed
 POSITION_ERROR = 0.5  # [pixel] of a star known by its wings
 
 
@@ -115,7 +116,9 @@ class EdgeSums:
         safe = np.where(told, self.weight, 1.0)
         snr = self.signal / np.sqrt(safe)
         snr[told] *= ~shown
-        peak = told & (snr == maximum_filter(snr, 2 * APART + 1)) & (snr > LEAST_SNR)
+        # A slope of the sky grows outwards to the last place looked at; a star has its own place.
+        inner = binary_erosion(binary_fill_holes(told), iterations=BORDER)
+        peak = told & inner & (snr == maximum_filter(snr, 2 * APART + 1)) & (snr > LEAST_SNR)
         weight = self.weight[peak]
         flux = self.signal[peak] / weight
         x, y = self._on_plane(peak)
