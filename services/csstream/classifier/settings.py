@@ -20,7 +20,7 @@ class ClassifierSettings(ServiceSettings):
     )
     provider: Literal["cpu", "cuda"] = Field(default="cpu", description="of the network")
     max_fap: float = Field(
-        default=SCIENCE.fap, gt=0, le=1, description="largest false-alarm probability"
+        default=SCIENCE.fap, gt=0, le=1, description="largest false-alarm probability of one look"
     )
     min_snr: float = Field(default=SCIENCE.snr, ge=0, description="S/N of a folded dip")
     min_probability: float = Field(
